@@ -1,0 +1,484 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventory plugin spec."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: spec
+short_description: The nodes and Docker hosts of a cluster spec
+version_added: 0.1.0
+author: gravity.cluster maintainers (@gravity)
+description:
+  - Reads a cluster spec, the one file that describes a cluster, and makes each of its nodes and each of its Docker hosts an
+    inventory host.
+  - A source is a YAML or JSON file whose key C(plugin) is V(gravity.cluster.spec), or a C(cluster.json) of the older tooling,
+    which has no such key.
+  - What the spec does not give is allocated. An allocated address or port depends only on the node's own name, number and role and
+    on the subnet, so adding or removing another node never moves it. Two nodes with the same address, container or host port are
+    refused.
+  - "A mistake is one line: the file, the path inside it, what is wrong, and what would be right. All mistakes are listed, and the
+    command ends with code 4, whatever C(any_unparsed_is_failed) says, so that no play ever runs on half a cluster."
+  - Each node has the variable C(gravity_node) (all that is known of it) and is in the groups C(nodes), its role in the plural
+    (such as C(validators)), C(on_<Docker host>), C(flavor_<flavor>) and C(label_<key>_<value>) for each label. Docker hosts are in
+    C(docker_hosts) and in C(on_<Docker host>), which holds the connection's variables for the Docker host and its nodes. The group
+    C(all) has the variable C(gravity_cluster).
+  - Nothing in a spec is a template, whatever it looks like; only the expressions of O(compose), O(groups) and O(keyed_groups) are
+    evaluated. They see C(gravity_node), C(gravity_cluster), and every field of C(gravity_node) by its own name, for nodes only.
+  - The cache holds the resolved spec. It is used only while the spec and the collection are the same as when it was made.
+  - The JSON Schema for editors is C(docs/spec.schema.json), the reference with examples C(docs/spec.md).
+requirements:
+  - pydantic >= 2.10 on the controller
+notes:
+  - Ansible itself knows a source by its key C(plugin) only in files that end in C(.yml) or C(.yaml). For JSON, list
+    C(gravity.cluster.spec) first in C(enable_plugins) of the section C([inventory]) of C(ansible.cfg), or in
+    E(ANSIBLE_INVENTORY_ENABLED).
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+options:
+  plugin:
+    description: Makes the file a source for this plugin. A C(cluster.json) may do without.
+    type: str
+    required: true
+    choices: [gravity.cluster.spec]
+  cluster_name:
+    description: Name of the cluster. Every object on a Docker host carries it as a label.
+    type: str
+    required: true
+  flavor:
+    description:
+      - The software that nodes run, unless O(defaults), O(roles) or O(nodes) say otherwise.
+      - The default is V(injective), and V(gravity) in a C(cluster.json) without O(plugin).
+    type: str
+  container_prefix:
+    description: What is put before a node's name to make the name of its container.
+    type: str
+    default: gravity_
+  network:
+    description: The network that the nodes share.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the Docker network. The default is O(cluster_name).
+        type: str
+      subnet:
+        description: IPv4 subnet, C(/29) or larger.
+        type: str
+        default: 172.20.0.0/24
+      gateway:
+        description: Address of the gateway. The default is the first of the subnet.
+        type: str
+      chain_id:
+        description: EVM chain id.
+        type: int
+        default: 1337
+      driver:
+        description: Kind of network.
+        type: str
+        choices: [bridge]
+        default: bridge
+  image:
+    description: The image of the nodes, unless O(defaults), O(roles) or O(nodes) say otherwise; see O(defaults.image). The default
+      is the flavor's.
+    type: raw
+  docker:
+    description: What the older C(cluster.json) says of Docker.
+    type: dict
+    suboptions:
+      image:
+        description: Image of the nodes, which must be on the Docker host. O(image) wins.
+        type: str
+      compose_file:
+        description: Kept for the older tooling, not used.
+        type: str
+  config:
+    description: Settings of the flavor; the role C(flavor_<name>) lists them in C(meta/flavor.yml).
+    type: dict
+  hosts:
+    description:
+      - The Docker hosts by name. Each has its connection variables (C(ansible_host), C(ansible_user), C(ansible_port)...), and
+        other variables under C(vars). All of them hold for the nodes on it too.
+      - In addition C(capacity) (C(cpus), C(memory), C(max_nodes); by default without limit) and C(labels), for the placement of nodes
+        that name no Docker host.
+      - The default is this machine, under the name V(local).
+    type: dict
+  defaults:
+    description: What holds for every node, unless O(roles) or O(nodes) say otherwise. Mappings are merged, all else is replaced.
+    type: dict
+    suboptions:
+      role:
+        description: V(validator), V(fullnode), V(service), or another that the flavor knows. The default is the first role of the
+          flavor.
+        type: str
+      flavor:
+        description: The software that the node runs.
+        type: str
+      host:
+        description:
+          - The Docker host that carries the node. By default it is placed. Nodes are spread evenly over the Docker hosts that have the
+            labels and the room for them; no Docker host gets a third or more of the voting power of the validators where that
+            can be had, and a warning says where not.
+          - A deploy writes down where placed nodes are, in a hidden file next to the spec, so that adding a Docker host or a node
+            moves no other.
+        type: str
+      placement:
+        description: Which Docker hosts may carry the node. C(labels) is a mapping of labels that they must have.
+        type: dict
+      aliases:
+        description: More names of the node in the network.
+        type: list
+        elements: str
+      voting_power:
+        description: A validator's share in the decisions. The default is 1.
+        type: int
+      image:
+        description:
+          - Where the image comes from, a mapping with C(source) and C(name) as the options of the module M(gravity.cluster.image),
+            and with what the source needs. C(context) and C(archive) are relative to the spec.
+          - A text is the name of an image to pull when it is not there.
+        type: raw
+      ports:
+        description:
+          - Ports by name. A mapping with C(container), C(host) (V(null) publishes none), C(base) (the host port is this, plus the
+            role's offset, plus the node's number), C(address) (default V(127.0.0.1)) and C(protocol) (default V(tcp)).
+          - V("8080:80") is host port 8080 and container port 80; a number is the host port.
+        type: dict
+      command:
+        description: Command of the container, a list of words or one line.
+        type: raw
+      entrypoint:
+        description: Entry point of the container, a list of words or one line.
+        type: raw
+      env:
+        description: Environment variables. No secrets, as C(docker inspect) shows them.
+        type: dict
+      user:
+        description: User and group of the process, as V(10001:10001).
+        type: str
+      volumes:
+        description: Volumes of the node's own, mappings with C(name), C(target) and C(read_only), or V(name:/target:ro).
+        type: list
+        elements: raw
+      tmpfs:
+        description: Folders in memory.
+        type: list
+        elements: str
+      files:
+        description: Text files to put into the container, below a volume. Mappings with C(path), C(content) and C(mode). No
+          secrets.
+        type: list
+        elements: dict
+      labels:
+        description: Labels of the container. Each makes a group C(label_<key>_<value>).
+        type: dict
+      resources:
+        description: Limits of the container, C(cpus), C(memory) and C(pids).
+        type: dict
+      cap_add:
+        description: Linux capabilities to keep; all others are dropped.
+        type: list
+        elements: str
+      read_only:
+        description: Whether the root filesystem is read-only. The default is V(true).
+        type: bool
+      restart:
+        description: When the Engine restarts the container. The default is V(unless-stopped).
+        type: str
+        choices: ['no', always, on-failure, unless-stopped]
+      stop_grace:
+        description: Time to end before the container is killed, seconds or V(1m30s). The default is 30 seconds.
+        type: raw
+      health:
+        description: Health check, C(test), C(interval), C(timeout), C(retries) and C(start_period).
+        type: dict
+      ready:
+        description:
+          - When the node counts as ready, C(probes), C(conditions), C(together) and C(timeout). Each of them replaces what the
+            flavor says.
+          - Probes without conditions must each succeed.
+        type: dict
+      config:
+        description: Settings of the flavor.
+        type: dict
+  roles:
+    description:
+      - What holds for every node of a role, unless O(nodes) say otherwise. A mapping from the role's name to the fields of
+        O(defaults), without C(role).
+      - In addition C(address_offset), where the role's addresses start in the subnet (validator 10, fullnode 100, service 200),
+        and C(port_offset), how far its host ports start above a port's base (validator 0, fullnode 100, service 200).
+    type: dict
+  nodes:
+    description:
+      - The nodes by name. V(node_[0:3]) stands for node_0 to node_3; V([00:10]) keeps the zeros, V([0:10:2]) takes every second.
+      - Each has the fields of O(defaults), and in addition C(container_name), C(network_ip), and C(rpc_port), C(metrics_port),
+        C(p2p_port) and C(inspection_port), which are the host ports of the ports with these names. C(config_dir) of the older
+        tooling is kept and not used.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+# Four validators of a development chain on this machine: gravity_node_0 to 3, JSON-RPC on 127.0.0.1:8545 to 8548
+plugin: gravity.cluster.spec
+cluster_name: my-cluster
+network:
+  subnet: 172.20.0.0/24
+  chain_id: 1337
+nodes:
+  node_[0:3]:
+    role: validator
+
+---
+# A Docker host over SSH, roles, a full node that others may reach, and groups from expressions
+plugin: gravity.cluster.spec
+cluster_name: my-cluster
+hosts:
+  alpha: {ansible_host: 192.0.2.10, ansible_user: ops, ansible_become: true, vars: {disk: /srv}}
+config:
+  timeout_commit: 1s
+defaults:
+  resources: {cpus: 2, memory: 4g}
+roles:
+  fullnode:
+    ports:
+      rpc: {address: 0.0.0.0}
+nodes:
+  node_[0:1]: {role: validator}
+  node_[2:4]: {role: validator, voting_power: 2}
+  full_0: {role: fullnode, labels: {tier: public}}
+keyed_groups:
+  - key: voting_power
+    prefix: power
+groups:
+  public: role == 'fullnode' and labels.tier | default('') == 'public'
+compose:
+  my_rpc: gravity_node.rpc_url
+
+---
+# Any other software, on two Docker hosts
+plugin: gravity.cluster.spec
+cluster_name: web
+flavor: generic
+hosts:
+  alpha: {ansible_host: 192.0.2.10, labels: {disk: ssd}, capacity: {max_nodes: 8}}
+  beta: {ansible_host: 192.0.2.11}
+nodes:
+  web_[0:2]:
+    image: {source: pull, name: nginx:1.27}
+    user: "101:101"
+    tmpfs: [/var/cache/nginx, /run]
+    ports:
+      http: {container: 8080, base: 18080}
+    ready:
+      probes:
+        http: {type: http, port: http, path: /}
+"""
+
+import hashlib
+import os
+import re
+import sys
+import typing as t
+
+from ansible import context
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors
+from ansible_collections.gravity.cluster.plugins.plugin_utils import _record as record
+from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_groups as groups
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import SpecInvalid, shown_path
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_read import read
+
+NAME = "gravity.cluster.spec"
+# The exit code of Ansible's commands for a source that cannot be parsed.
+PARSER_ERROR = 4
+START = "gravity.cluster"
+ENDINGS = (".yml", ".yaml", ".json")
+# A file of such a name is a spec, even when it is empty or too broken to show its key `plugin`.
+LIKELY = re.compile(r"(.*[._-])?cluster\.(yml|yaml|json)\Z")
+KEY = re.compile(r"""^\ufeff?(?:\{[ \t]*)?["']?plugin["']?[ \t]*:[ \t]*["']?gravity\.cluster\.spec\b""", re.MULTILINE)
+OURS = {"cluster_name", "nodes"}
+# What the model checks is not checked twice.
+REQUIRED = {"plugin": NAME, "cluster_name": "", "nodes": {}}
+CONSTRUCTED = ("strict", "compose", "groups", "keyed_groups", "use_extra_vars", "leading_separator")
+CACHED = ("cache", "cache_plugin", "cache_timeout", "cache_connection", "cache_prefix")
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """See DOCUMENTATION. Staged: read, validate and resolve (or take from the cache), populate, construct."""
+
+    NAME = NAME
+
+    def verify_file(self, path: str) -> bool:
+        """Whether ``path`` is a cluster spec, or was most likely meant to be one."""
+        likely = LIKELY.match(os.path.basename(path)) is not None
+        if not path.endswith(ENDINGS) or os.path.isdir(path):
+            return False
+        try:
+            text = _plain_text(path)
+        except OSError:
+            return likely
+        if KEY.search(text):
+            return True
+        if not likely and "gravity.cluster" not in text:
+            return False
+        try:
+            data = read(text, path)
+        except SpecInvalid:
+            # Empty, or broken: the name alone says whose it is.
+            return likely
+        plugin = str(data.get("plugin", ""))
+        # A static inventory, or the file of another plugin, may be called cluster.yml too.
+        return plugin.startswith(START) or (likely and not plugin and not OURS.isdisjoint(data))
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Fill ``inventory`` with the cluster of the spec ``path``."""
+        super().parse(inventory, loader, path)
+        try:
+            text = self._text(path)
+            data = read(text, path)
+            self._set_options(data)
+            self._populate(self._resolved(text, data, path, cache), path)
+        except OSError as exc:
+            self._refuse([f"{shown_path(path)}: the file cannot be read: {exc.strerror or exc}; check its name and permissions"])
+        except SpecInvalid as exc:
+            self._refuse(exc.lines)
+        except AnsibleError as exc:
+            # The vault has no password for it, a cache plugin does not exist, an expression of Constructable fails.
+            self._refuse([" ".join(f"{shown_path(path)}: {exc.message}; mend this, or leave it out".split())])
+        except ImportError as exc:
+            self._refuse([f"{shown_path(path)}: a Python package is missing on the controller ({exc}); run pip install pydantic"])
+
+    def _refuse(self, lines: t.List[str]) -> t.NoReturn:
+        """End the run with one line per mistake.
+
+        Ansible hands a source that one plugin refused to the next ones, and would show what each of them thinks of a
+        file that is not theirs, twice; without settings of its own it would then go on without nodes. So a command
+        of Ansible ends here; a program that reads inventories itself gets the exception.
+        """
+        error = AnsibleParserError("\n".join(lines))
+        if not context.CLIARGS:
+            raise error
+        for line in lines:
+            self.display.error(line)
+        raise SystemExit(PARSER_ERROR)
+
+    def _text(self, path: str) -> str:
+        """The file's text; one that ansible-vault encrypted is decrypted."""
+        text = _plain_text(path)
+        return str(self.loader.get_text_file_contents(path)) if text.startswith("$ANSIBLE_VAULT;") and self.loader else text
+
+    def _set_options(self, data: t.Dict[str, t.Any]) -> None:
+        """Take the options of Constructable and Cacheable from the spec."""
+        given = {key: _trusted(data[key]) for key in (*CONSTRUCTED, *CACHED) if key in data}
+        try:
+            self.set_options(direct={**REQUIRED, **given})
+        except AnsibleError:
+            # The validation says it in one line; what it does not find wrong, ansible-core's own option types did.
+            self.set_options(direct=REQUIRED)
+
+    def _resolved(self, text: str, data: t.Dict[str, t.Any], path: str, cache: bool) -> t.Dict[str, t.Any]:
+        """The resolved cluster, from the cache when it was made from the same spec."""
+        recorded = _recorded(data, path)
+        if not self.get_option("cache"):
+            return self._load(data, path, recorded)
+        self.load_cache_plugin()
+        key = self.get_cache_key(path)
+        digest = _digest(text + record.text_of("", recorded))
+        if cache:
+            try:
+                cached = self._cache[key]
+            except KeyError:
+                cached = None
+            if isinstance(cached, dict) and cached.get("digest") == digest:
+                return t.cast("t.Dict[str, t.Any]", cached["cluster"])
+        cluster = self._load(data, path, recorded)
+        self._cache[key] = {"digest": digest, "cluster": cluster}
+        return cluster
+
+    def _load(self, data: t.Dict[str, t.Any], path: str, recorded: t.Mapping[str, str]) -> t.Dict[str, t.Any]:
+        # The model costs a tenth of a second, which a spec from the cache saves.
+        from ansible_collections.gravity.cluster.plugins.plugin_utils._spec import load  # noqa: PLC0415
+
+        older = "plugin" not in data and os.path.basename(path) == "cluster.json"
+        return load(data, path, older, recorded)
+
+    def _populate(self, resolved: t.Dict[str, t.Any], path: str) -> None:
+        """Fill the inventory with plain data; then let Constructable add to it."""
+        inventory: t.Any = self.inventory
+        cluster = resolved["cluster"]
+        earlier = inventory.groups["all"].vars.get("gravity_cluster")
+        if earlier:
+            text = f"the inventory holds the cluster {earlier['name']} already; give one cluster spec per run"
+            raise SpecInvalid(path, [(("cluster_name",), text)])
+        # A list of all nodes in the variables of every node would make an inventory that grows with their square.
+        nodes = trust_as_template("{{ groups['%s'] }}" % groups.NODES)
+        inventory.set_variable("all", "gravity_cluster", {**cluster, "nodes": nodes, "spec": os.path.abspath(path)})
+        for host, variables in resolved["hosts"].items():
+            self._add_docker_host(inventory, host, variables)
+        for name, node in resolved["nodes"].items():
+            for group in groups.node_groups(node):
+                inventory.add_host(name, inventory.add_group(group))
+            inventory.set_variable(name, "gravity_node", node)
+        for line in resolved["warnings"]:
+            self.display.warning(f"{shown_path(path)}: {line}")
+        self._construct(resolved)
+
+    def _add_docker_host(self, inventory: t.Any, host: str, variables: t.Mapping[str, t.Any]) -> None:
+        """A Docker host, and the group that it shares with its nodes, which has the connection's variables."""
+        group = inventory.add_group(groups.host_group(host))
+        for key, value in variables.items():
+            inventory.set_variable(group, key, value)
+        if variables.get("ansible_connection") == "local" and "ansible_python_interpreter" not in variables:
+            # As for ansible-core's implicit localhost.
+            inventory.set_variable(group, "ansible_python_interpreter", sys.executable)
+        inventory.add_host(host, inventory.add_group(groups.DOCKER_HOSTS))
+        inventory.add_host(host, group)
+
+    def _construct(self, resolved: t.Dict[str, t.Any]) -> None:
+        """Variables and groups from expressions over the fields of each node."""
+        strict, compose, conditions, keys = (self.get_option(key) for key in ("strict", "compose", "groups", "keyed_groups"))
+        if not (compose or conditions or keys):
+            return
+        for name, node in resolved["nodes"].items():
+            variables = {**node, "gravity_node": node, "gravity_cluster": resolved["cluster"], "inventory_hostname": name}
+            self._set_composite_vars(compose, variables, name, strict=strict)
+            self._add_host_to_composed_groups(conditions, variables, name, strict=strict)
+            self._add_host_to_keyed_groups(keys, variables, name, strict=strict)
+
+
+def _trusted(value: t.Any) -> t.Any:
+    """The options of Constructable are expressions of the spec's author; nothing else of a spec is a template."""
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, dict):
+        return {key: _trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_trusted(item) for item in value]
+    return value
+
+
+def _recorded(data: t.Dict[str, t.Any], path: str) -> t.Dict[str, str]:
+    """Where an earlier run has put the nodes; of interest with several Docker hosts only."""
+    hosts = data.get("hosts")
+    return record.read(path, str(data.get("cluster_name"))) if isinstance(hosts, dict) and len(hosts) > 1 else {}
+
+
+def _plain_text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        return stream.read()
+
+
+def _digest(text: str) -> str:
+    """Of everything that the resolved cluster is made from: the spec and the collection's own files."""
+    digest = hashlib.sha256(text.encode())
+    folder = os.path.dirname(os.path.abspath(_flavors.__file__))
+    sources = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py"))
+    for file in [*sources, *(_flavors.facts_file(name) for name in _flavors.known())]:
+        if os.path.exists(file):
+            with open(file, "rb") as stream:
+                digest.update(stream.read())
+    return digest.hexdigest()

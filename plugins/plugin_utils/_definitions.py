@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From resolved nodes and what their flavor decides to complete container definitions. Pure functions over plain data."""
+
+from __future__ import annotations
+
+import typing as t
+
+Data = t.Dict[str, t.Any]
+
+# What a node gets when neither the spec nor its flavor says otherwise: enough for a small service, never unlimited.
+RESOURCES: t.Mapping[str, t.Any] = {"cpus": 1.0, "memory": "1g", "pids": 512}
+
+# Fields of a node that replace the flavor's word when the spec sets them.
+REPLACED = ("command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")
+
+
+def container_definitions(partials: t.Sequence[Data], nodes: t.Sequence[Data]) -> t.List[Data]:
+    """One complete definition (see the module ``containers``) per node.
+
+    ``partials`` holds what the flavors decide, keyed by ``node``; ``nodes`` are ``gravity_node`` variables. What the
+    spec sets for a node wins over its flavor.
+    """
+    by_node = {partial["node"]: partial for partial in partials}
+    return [_definition(by_node.get(node["name"], {}), node) for node in nodes]
+
+
+def network_definition(network: Data) -> Data:
+    """The ``network`` option of the module ``containers`` from ``gravity_cluster.network``."""
+    return {key: network[key] for key in ("name", "subnet", "gateway", "driver") if network.get(key)}
+
+
+def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = ()) -> Data:
+    """``{nodes: [...], together: [...]}`` for the modules ``rpc_ready`` and ``cluster_info``.
+
+    ``witnesses`` are other nodes of the same Docker host that work: each of ``nodes`` that has a height must come up to theirs.
+    Without conditions of their own, it is enough that they answer.
+    """
+    together: t.List[Data] = []
+    targets = []
+    for node in nodes:
+        ready = node.get("ready") or {}
+        together += [condition for condition in ready.get("together") or [] if condition not in together]
+        targets.append(
+            {
+                "name": node["name"],
+                "container": node["container_name"],
+                "probes": ready.get("probes") or {},
+                "conditions": [*(ready.get("conditions") or []), *([{"is": "caught_up"}] if witnesses and _has_height(ready) else [])],
+            }
+        )
+    targets += [
+        {
+            "name": node["name"],
+            "container": node["container_name"],
+            "probes": (node.get("ready") or {}).get("probes") or {},
+            "conditions": [],
+        }
+        for node in witnesses
+    ]
+    return {"nodes": targets, "together": together}
+
+
+def _has_height(ready: Data) -> bool:
+    return any(probe["type"] in ("eth", "cometbft") for probe in (ready.get("probes") or {}).values())
+
+
+def _definition(partial: Data, node: Data) -> Data:
+    resources = {**RESOURCES, **(partial.get("resources") or {}), **_given(node.get("resources") or {})}
+    definition: Data = {
+        **{key: value for key, value in partial.items() if key != "resources"},
+        "name": node["container_name"],
+        "node": node["name"],
+        "role": node["role"],
+        "flavor": node["flavor"],
+        "image": partial.get("image") or (node.get("image") or {}).get("name"),
+        "network_ip": node["network_ip"],
+        "hostname": node["name"].replace("_", "-"),
+        "aliases": _unique([node["name"], *(node.get("aliases") or [])]),
+        "env": {key: str(value) for key, value in {**(partial.get("env") or {}), **(node.get("env") or {})}.items()},
+        "ports": [port for port in _ports(node) if port["host"]],
+        "volumes": [_volume(volume, node) for volume in [*(partial.get("volumes") or []), *(node.get("volumes") or [])]],
+        "files": [*(partial.get("files") or []), *(node.get("files") or [])],
+        "tmpfs": _unique([*(partial.get("tmpfs") or []), *(node.get("tmpfs") or [])]),
+        "labels": {**(partial.get("labels") or {}), **{key: str(value) for key, value in (node.get("labels") or {}).items()}},
+        "cap_add": _unique([*(partial.get("cap_add") or []), *(node.get("cap_add") or [])]),
+        **resources,
+    }
+    definition.update({key: node[key] for key in REPLACED if node.get(key) is not None})
+    return _given(definition)
+
+
+def _ports(node: Data) -> t.Iterator[Data]:
+    for port in (node.get("ports") or {}).values():
+        yield {key: port.get(key) for key in ("container", "host", "address", "protocol")}
+
+
+def _volume(volume: Data, node: Data) -> Data:
+    """Volumes are named after the container that they belong to, so that two clusters never share one by accident."""
+    return {**volume, "name": f"{node['container_name']}-{volume['name']}"}
+
+
+def _given(data: Data) -> Data:
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _unique(items: t.Iterable[str]) -> t.List[str]:
+    return list(dict.fromkeys(items))

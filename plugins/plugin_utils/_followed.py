@@ -1,0 +1,51 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Base of the action plugins that show what a long-running module waits for."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import typing as t
+import uuid
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+# Modules that end sooner print nothing (seconds).
+QUIET = 2.0
+
+
+class FollowedModule(ActionBase):
+    """Runs the module of the same name and prints its progress lines, every two seconds, while it runs."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _supports_async = False
+
+    def run(self, tmp: t.Optional[str] = None, task_vars: t.Optional[t.Dict[str, t.Any]] = None) -> t.Dict[str, t.Any]:
+        """Run the module; its result is returned as it is."""
+        result: t.Dict[str, t.Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        arguments["progress_path"] = f"/tmp/.gravity-cluster-{uuid.uuid4().hex}"  # noqa: S108 -- a name that nobody can guess, on the Docker host
+        ended = threading.Event()
+        follower = threading.Thread(target=self._follow, args=(arguments["progress_path"], ended), daemon=True)
+        follower.start()
+        try:
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        finally:
+            ended.set()
+            follower.join()
+        result.get("invocation", {}).get("module_args", {}).pop("progress_path", None)
+        return result
+
+    def _follow(self, path: str, ended: threading.Event) -> None:
+        display = Display()
+        shown = 0
+        while not ended.wait(QUIET):
+            # The file appears with the first line, and the module removes it when it ends.
+            read = self._low_level_execute_command(f"tail -n +{shown + 1} {shlex.quote(path)} 2>/dev/null", executable="/bin/sh")
+            for line in read.get("stdout_lines") or []:
+                shown += 1
+                display.display(f"    {line}", color="bright gray")

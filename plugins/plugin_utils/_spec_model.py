@@ -1,0 +1,293 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of a cluster spec: which keys there are and what each may hold.
+
+It sees one key at a time. What depends on several places (clashes, unknown Docker hosts) is checked when the spec is
+resolved. The JSON Schema in docs/spec.schema.json is made from it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import (
+    Absolute,
+    Capability,
+    ConditionValue,
+    EnvName,
+    HealthTest,
+    ImageName,
+    Ip,
+    LabelKey,
+    Memory,
+    Mode,
+    Name,
+    Port,
+    PortOrName,
+    Prefix,
+    Role,
+    Seconds,
+    Subnet,
+    Text,
+    User,
+    Variables,
+    Words,
+    empty,
+    image_entry,
+    port_entry,
+    restart,
+    volume_entry,
+)
+
+
+class Model(BaseModel):
+    """Base of every mapping in a spec: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class PortEntry(Model):
+    """One port of a node. A number is this host port; "8080:80" is host port 8080 and container port 80."""
+
+    container: t.Optional[Port] = Field(None, description="Port that the software listens on. Default: the flavor's, or host.")
+    host: t.Optional[Port] = Field(None, description="Port on the Docker host. null: not published.")
+    base: t.Optional[Port] = Field(
+        None, description="Instead of host: the host port is this + the role's port_offset + the node's ordinal."
+    )
+    address: t.Optional[Ip] = Field(None, description="Address of the Docker host to listen on. Default: 127.0.0.1.")
+    protocol: t.Optional[t.Literal["tcp", "udp"]] = Field(None, description="Default: tcp.")
+
+
+class Volume(Model):
+    """A volume of the node's own. "data:/data:ro" is the same in one line."""
+
+    name: Name = Field(description="Name; the volume is called <container name>-<name>.")
+    target: Absolute = Field(description="Where the container sees it.")
+    read_only: bool = Field(False, description="Whether the container may only read it.")
+
+
+class File(Model):
+    """A text file that is put into the container."""
+
+    path: Absolute = Field(description="Path in the container, below a volume.")
+    content: str = Field(description="The text. No secrets.")
+    mode: Mode = Field("0644", description="File mode, in quotes.")
+
+
+class Resources(Model):
+    """Limits of the container."""
+
+    cpus: t.Optional[float] = Field(None, gt=0, le=1024, description="CPUs, for example 0.5.")
+    memory: t.Optional[Memory] = Field(None, description="Memory, for example 512m.")
+    pids: t.Optional[int] = Field(None, gt=0, le=2**22, description="Processes and threads.")
+
+
+class Health(Model):
+    """Health check of the container, run by the Engine."""
+
+    test: HealthTest = Field(description="A shell line, or a list of words.")
+    interval: t.Optional[Seconds] = Field(None, description="Time between two checks.")
+    timeout: t.Optional[Seconds] = Field(None, description="Time that one check may take.")
+    retries: t.Optional[int] = Field(None, ge=1, le=1000, description="Failures in a row that make the container unhealthy.")
+    start_period: t.Optional[Seconds] = Field(None, description="Time after the start in which failures do not count.")
+
+
+class Probe(Model):
+    """How to ask a node: by port (a name in ports, or a container port), by url, or by command."""
+
+    type: t.Literal["eth", "cometbft", "http", "tcp", "exec"] = Field(
+        description="eth: Ethereum JSON-RPC; cometbft: RPC of CometBFT; http; tcp; exec: a command in the container."
+    )
+    port: t.Optional[PortOrName] = Field(None, description="Name of one of the node's ports, or a container port.")
+    path: t.Optional[str] = Field(None, description="Path of the URL (http).")
+    url: t.Optional[str] = Field(None, description="The whole URL, instead of port and path.")
+    status: t.Optional[int] = Field(None, ge=100, le=599, description="Expected HTTP status (http). Default: 200.")
+    command: t.Optional[Words] = Field(None, description="Command that exits with 0 (exec).")
+    timeout: t.Optional[Seconds] = Field(None, description="Time that one question may take.")
+
+
+class Condition(Model):
+    """A named condition, such as {is: height_at_least, value: 2}."""
+
+    is_: Name = Field(alias="is", description="Name of the condition.")
+    value: t.Optional[ConditionValue] = Field(None, description="What it compares with. $chain_id and $quorum_peers are filled in.")
+    probe: t.Optional[Name] = Field(None, description="Name of the probe whose answer counts.")
+
+
+class Ready(Model):
+    """When the node counts as ready. Each key replaces what the flavor says."""
+
+    probes: t.Optional[t.Dict[Name, Probe]] = Field(None, description="Name to probe.")
+    conditions: t.Optional[t.List[Condition]] = Field(None, description="All must hold. Default for own probes: each of them succeeds.")
+    together: t.Optional[t.List[Condition]] = Field(None, description="Conditions over all nodes at once.")
+    timeout: t.Optional[Seconds] = Field(None, description="Time after which the wait is given up.")
+
+
+class Image(Model):
+    """Where a node's image comes from. A text is the name of an image to pull."""
+
+    source: t.Literal["assemble", "pull", "build", "load", "present"] = Field(description="How the image gets onto the Docker host.")
+    name: t.Optional[ImageName] = Field(None, description="Name and tag. Default: the flavor's, if it has one.")
+    always: t.Optional[bool] = Field(None, description="Look again (pull), build again or assemble again even when the image is there.")
+    context: t.Optional[str] = Field(None, description="Folder with the Dockerfile, relative to the spec (build).")
+    dockerfile: t.Optional[str] = Field(None, description="The Dockerfile, relative to context (build).")
+    args: t.Optional[t.Dict[EnvName, Text]] = Field(None, description="Build arguments, no secrets (build).")
+    target: t.Optional[str] = Field(None, description="Stage of the Dockerfile (build).")
+    archive: t.Optional[str] = Field(None, description="File that docker save made, relative to the spec (load).")
+    cache: t.Optional[str] = Field(None, description="Folder for downloads (assemble).")
+    assemble: t.Optional[t.Dict[str, t.Any]] = Field(None, description="What the image is made from; see the module image (assemble).")
+
+
+ImageEntry = t.Annotated[Image, BeforeValidator(image_entry, json_schema_input_type=t.Union[str, Image])]
+PortsEntry = t.Dict[Name, t.Annotated[PortEntry, BeforeValidator(port_entry, json_schema_input_type=t.Union[int, str, PortEntry])]]
+Policy = t.Literal["no", "always", "on-failure", "unless-stopped"]
+Restart = t.Annotated[Policy, BeforeValidator(restart, json_schema_input_type=t.Union[Policy, t.Literal[False]])]
+VolumeEntry = t.Annotated[Volume, BeforeValidator(volume_entry, json_schema_input_type=t.Union[str, Volume])]
+
+
+class Placement(Model):
+    """Which Docker hosts may carry the node."""
+
+    labels: t.Dict[LabelKey, Text] = Field(description="Labels that the Docker host must have.")
+
+
+class NodeFields(Model):
+    """What can be said of a node: of one, of a range, of a role, or of all."""
+
+    flavor: t.Optional[Name] = Field(None, description="The software that the node runs. Default: the spec's flavor.")
+    host: t.Optional[Name] = Field(None, description="The Docker host that carries the node, one of hosts. Default: placed.")
+    placement: t.Optional[Placement] = Field(None, description="Which Docker hosts may carry the node, when no host is named.")
+    aliases: t.Optional[t.List[Name]] = Field(None, description="More names of the node in the cluster's network.")
+    voting_power: t.Optional[int] = Field(None, ge=1, le=2**50, description="A validator's share in the decisions. Default: 1.")
+    image: t.Optional[ImageEntry] = Field(None, description="The node's image. Default: the spec's, else the flavor's.")
+    ports: t.Optional[PortsEntry] = Field(None, description="Ports by name.")
+    command: t.Optional[Words] = Field(None, description="Command of the container.")
+    entrypoint: t.Optional[Words] = Field(None, description="Entry point of the container.")
+    env: t.Optional[t.Dict[EnvName, Text]] = Field(None, description="Environment variables. No secrets: docker inspect shows them.")
+    user: t.Optional[User] = Field(None, description="User and group of the process.")
+    volumes: t.Optional[t.List[VolumeEntry]] = Field(None, description="Volumes.")
+    tmpfs: t.Optional[t.List[Absolute]] = Field(None, description="Folders in memory.")
+    files: t.Optional[t.List[File]] = Field(None, description="Files to put into the container.")
+    labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels of the container; each makes a group label_<key>_<value>.")
+    resources: t.Optional[Resources] = Field(None, description="Limits.")
+    cap_add: t.Optional[t.List[Capability]] = Field(None, description="Linux capabilities to keep; all others are dropped.")
+    read_only: t.Optional[bool] = Field(None, description="Whether the root filesystem is read-only. Default: true.")
+    restart: t.Optional[Restart] = Field(None, description="When the Engine restarts the container. Default: unless-stopped.")
+    stop_grace: t.Optional[Seconds] = Field(None, description="Time to end before the container is killed. Default: 30 s.")
+    health: t.Optional[Health] = Field(None, description="Health check.")
+    ready: t.Optional[Ready] = Field(None, description="When the node counts as ready.")
+    config: t.Optional[t.Dict[str, t.Any]] = Field(None, description="Settings of the flavor.")
+
+
+class DefaultsFields(NodeFields):
+    """Fields of all nodes that do not say otherwise."""
+
+    role: t.Optional[Role] = Field(None, description="Role of the nodes that name none.")
+
+
+class RoleFields(NodeFields):
+    """Fields of all nodes of a role that do not say otherwise."""
+
+    address_offset: t.Optional[int] = Field(None, ge=0, le=2**24, description="Where the role's addresses start in the subnet.")
+    port_offset: t.Optional[int] = Field(None, ge=0, le=65535, description="How far the role's host ports start above a port's base.")
+
+
+class NodeEntry(NodeFields):
+    """A node, or a range of nodes."""
+
+    role: t.Optional[Role] = Field(None, description="validator, fullnode, service or another. Default: the first role of the flavor.")
+    container_name: t.Optional[Name] = Field(None, description="Default: container_prefix and the node's name.")
+    network_ip: t.Optional[Ip] = Field(None, description="Address in the subnet. Default: allocated from role and ordinal.")
+    rpc_port: t.Optional[Port] = Field(None, description="Host port of the port rpc.")
+    metrics_port: t.Optional[Port] = Field(None, description="Host port of the port metrics.")
+    p2p_port: t.Optional[Port] = Field(None, description="Host port of the port p2p.")
+    inspection_port: t.Optional[Port] = Field(None, description="Host port of the port inspection.")
+    config_dir: t.Optional[str] = Field(None, description="Folder of the older tooling; kept in gravity_node, not used.")
+
+
+class Network(Model):
+    """The cluster's network."""
+
+    name: t.Optional[Name] = Field(None, description="Name of the Docker network. Default: the cluster's name.")
+    subnet: Subnet = Field("172.20.0.0/24", description="IPv4 subnet.")
+    gateway: t.Optional[Ip] = Field(None, description="Address of the gateway. Default: the first of the subnet.")
+    chain_id: int = Field(1337, ge=1, le=2**53 - 1, description="EVM chain id.")
+    driver: t.Literal["bridge"] = Field("bridge", description="Kind of network.")
+
+
+class OlderDocker(Model):
+    """What the older cluster.json says of images."""
+
+    image: t.Optional[ImageName] = Field(None, description="Image of the nodes; it must be on the Docker host.")
+    compose_file: t.Optional[str] = Field(None, description="Kept for the older tooling, not used.")
+
+
+class Capacity(Model):
+    """How much a Docker host may carry, counted by what the nodes' resources ask for."""
+
+    cpus: t.Optional[float] = Field(None, gt=0, le=4096, description="CPUs.")
+    memory: t.Optional[Memory] = Field(None, description="Memory, for example 64g.")
+    max_nodes: t.Optional[int] = Field(None, ge=0, le=10_000, description="Nodes.")
+
+
+class DockerHost(BaseModel):
+    """A Docker host: its ansible_... variables, capacity and labels, and other variables under vars."""
+
+    model_config = ConfigDict(
+        extra="allow", strict=True, json_schema_extra={"patternProperties": {"^ansible_[a-z0-9_]+$": {}}, "additionalProperties": False}
+    )
+    capacity: t.Optional[Capacity] = Field(None, description="How much it may carry. Default: no limit.")
+    labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels, for the placement of nodes.")
+    vars: t.Optional[Variables] = Field(None, description="Variables of the Docker host and its nodes.")
+
+
+class KeyedGroup(Model):
+    """Groups made from a value; see the documentation fragment constructed of ansible-core."""
+
+    key: str = Field(description="Jinja expression.")
+    prefix: t.Optional[str] = Field(None, description="Start of the group's name.")
+    separator: t.Optional[str] = Field(None, description="What stands between prefix and value. Default: _.")
+    parent_group: t.Optional[str] = Field(None, description="Group that these groups are put into.")
+    default_value: t.Optional[str] = Field(None, description="Name for an empty value.")
+    trailing_separator: t.Optional[bool] = Field(None, description="Whether the separator is kept when a value is empty.")
+
+
+class Spec(Model):
+    """A cluster spec of gravity.cluster."""
+
+    model_config = ConfigDict(title="gravity.cluster spec")
+
+    plugin: t.Literal["gravity.cluster.spec"] = Field("gravity.cluster.spec", description="Makes the file an inventory source.")
+    cluster_name: Name = Field(description="Name of the cluster; every object on a Docker host carries it.")
+    flavor: t.Optional[Name] = Field(
+        None, description="The software of the nodes. Default: injective; in a cluster.json without plugin: gravity."
+    )
+    container_prefix: t.Optional[Prefix] = Field(
+        None, description="Put before a node's name to make the name of its container. Default: gravity_."
+    )
+    network: t.Optional[Network] = Field(None, description="The cluster's network.")
+    image: t.Optional[ImageEntry] = Field(None, description="Image of all nodes.")
+    docker: t.Optional[OlderDocker] = Field(None, description="Of the older cluster.json.")
+    config: t.Optional[t.Dict[str, t.Any]] = Field(None, description="Settings of the flavor for all nodes.")
+    hosts: t.Optional[t.Dict[Name, t.Annotated[DockerHost, BeforeValidator(empty, json_schema_input_type=t.Optional[DockerHost])]]] = Field(
+        None, description="Docker hosts by name. Default: this machine, called local."
+    )
+    defaults: t.Optional[DefaultsFields] = Field(None, description="Fields of all nodes.")
+    roles: t.Optional[t.Dict[Role, t.Annotated[RoleFields, BeforeValidator(empty, json_schema_input_type=t.Optional[RoleFields])]]] = Field(
+        None, description="Fields of all nodes of a role."
+    )
+    nodes: t.Dict[str, t.Annotated[NodeEntry, BeforeValidator(empty, json_schema_input_type=t.Optional[NodeEntry])]] = Field(
+        min_length=1, description="Nodes by name; node_[0:3] stands for four."
+    )
+    strict: t.Optional[bool] = Field(None, description="Make invalid entries of compose, groups and keyed_groups fatal.")
+    compose: t.Optional[t.Dict[str, Text]] = Field(None, description="Variables from Jinja expressions.")
+    groups: t.Optional[t.Dict[str, Text]] = Field(None, description="Groups from Jinja conditions.")
+    keyed_groups: t.Optional[t.List[KeyedGroup]] = Field(None, description="Groups from values.")
+    use_extra_vars: t.Optional[bool] = Field(None, description="Let compose see extra variables.")
+    leading_separator: t.Optional[bool] = Field(None, description="Whether a keyed group without prefix starts with its separator.")
+    cache: t.Optional[bool] = Field(None, description="Whether the resolved spec is cached.")
+    cache_plugin: t.Optional[str] = Field(None, description="Cache plugin.")
+    cache_timeout: t.Optional[int] = Field(None, ge=0, description="Seconds that the cache holds.")
+    cache_connection: t.Optional[str] = Field(None, description="Where the cache plugin keeps its data.")
+    cache_prefix: t.Optional[str] = Field(None, description="Prefix of the cache's keys.")

@@ -1,0 +1,177 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the text of a spec to plain data: YAML or JSON, without a key given twice and without surprises."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import yaml
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, SpecInvalid
+
+# A spec that grows beyond this by aliases of aliases is an accident or an attack.
+MOST_VALUES = 2_000_000
+
+# Nothing in a spec needs more levels; the parser below would crash at some hundred thousand.
+DEEPEST = 100
+TOO_DEEP = f"nested deeper than {DEEPEST} levels; a spec needs a few only"
+
+_BRACKET = re.compile(r"[\[\]{}]")
+_STAIRS = re.compile(r"(?:[-?:][ \t]+){50}")
+
+_Parser: t.Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Parser):  # type: ignore[misc]
+    """YAML as most people read it: no dates, no numbers to the base of 60, keys are text; all else as Ansible has it."""
+
+    yaml_implicit_resolvers: t.ClassVar[t.Dict[str, t.Any]] = {}
+
+    def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Dict[str, t.Any]:
+        """A mapping whose keys are what was written, also when that looks like a number or like true."""
+        self.flatten_mapping(node)
+        return {key.value: self.construct_object(value, deep=deep) for key, value in node.value}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", [*"yYnNtTfFoO"]),
+    ("int", r"[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+", [*"-+0123456789"]),
+    ("float", r"[-+]?(?:[0-9][0-9_]*)?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*\.(?:[eE][-+]?[0-9]+)?", [*"-+0123456789."]),
+    ("merge", r"<<", ["<"]),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def read(text: str, file: str) -> t.Any:
+    """The data in ``text``; JSON when the name of ``file`` says so, else YAML. Raises :class:`SpecInvalid`."""
+    text = text.lstrip("\ufeff")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SpecInvalid(file, [((), "the file is not text in UTF-8; save it as UTF-8")]) from None
+    if not text.strip():
+        raise SpecInvalid(file, [((), "the file is empty; describe a cluster with at least cluster_name and nodes")])
+    data = _read_json(text, file) if file.endswith(".json") else _read_yaml(text, file)
+    if not isinstance(data, dict):
+        kind = "nothing but comments" if data is None else "a list" if isinstance(data, list) else "a single value"
+        raise SpecInvalid(file, [((), f"the file holds {kind}; a spec is a mapping with keys such as cluster_name and nodes")])
+    return data
+
+
+def _read_yaml(text: str, file: str) -> t.Any:
+    problems = Problems(file)
+    loader = None
+    try:
+        if _may_be_deep(text) and _is_deep(text):
+            raise SpecInvalid(file, [((), TOO_DEEP)])
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, (), problems, {}, [])
+        problems.raise_any()
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SpecInvalid(file, [((), f"not YAML: {exc.problem or exc.context}{where}; mend the syntax there")]) from exc
+    except yaml.YAMLError as exc:
+        raise SpecInvalid(file, [((), f"not YAML: {' '.join(str(exc).split())}; mend the file")]) from exc
+    except ValueError as exc:
+        raise SpecInvalid(file, [((), f"not YAML that can be used: {exc}; mend the file")]) from exc
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether it is worth a closer look; brackets inside of texts count too."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > DEEPEST:
+            return True
+    return _STAIRS.search(text) is not None
+
+
+def _is_deep(text: str) -> bool:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Parser):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
+
+
+def _check(node: t.Any, path: Path, problems: Problems, sizes: t.Dict[int, int], above: t.List[int]) -> int:
+    """Note keys given twice and a node inside itself; return how many values ``node`` has with its aliases written out."""
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if id(node) in above:
+        problems.add(path, "the alias holds itself; write the value out")
+        return 1
+    above.append(id(node))
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problems.add(path, f"the key in line {key.start_mark.line + 1} is not text; put it in quotes")
+                continue
+            name = key.value
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                problems.add((*path, name), f"given twice (again in line {key.start_mark.line + 1}); keep one of them")
+            seen.add(name)
+            size += _check(value, (*path, name), problems, sizes, above)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            size += _check(value, (*path, index), problems, sizes, above)
+    above.pop()
+    sizes[id(node)] = size
+    if size > MOST_VALUES:
+        problems.add(path, f"aliases make it larger than {MOST_VALUES:,} values; write it out")
+        problems.raise_any()
+    return size
+
+
+class _Twice(t.Dict[str, t.Any]):
+    """A JSON object, with the keys that it gives twice."""
+
+    def __init__(self, pairs: t.List[t.Tuple[str, t.Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [] if len(self) == len(pairs) else sorted({key for key, _value in pairs if sum(k == key for k, _v in pairs) > 1})
+
+
+def _read_json(text: str, file: str) -> t.Any:
+    try:
+        data = json.loads(text, object_pairs_hook=_Twice)
+    except ValueError as exc:
+        where = f" at line {exc.lineno}, column {exc.colno}" if isinstance(exc, json.JSONDecodeError) else ""
+        reason = exc.msg if isinstance(exc, json.JSONDecodeError) else str(exc)
+        raise SpecInvalid(file, [((), f"not JSON: {reason}{where}; mend the syntax there")]) from exc
+    except RecursionError as exc:
+        raise SpecInvalid(file, [((), TOO_DEEP)]) from exc
+    problems = Problems(file)
+    plain = _plain(data, (), problems)
+    problems.raise_any()
+    return plain
+
+
+def _plain(data: t.Any, path: Path, problems: Problems) -> t.Any:
+    if len(path) > DEEPEST:
+        problems.add((), TOO_DEEP)
+        return None
+    if isinstance(data, _Twice):
+        for key in data.twice:
+            problems.add((*path, key), "given twice; keep one of them")
+        return {key: _plain(value, (*path, key), problems) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value, (*path, index), problems) for index, value in enumerate(data)]
+    return data

@@ -1,0 +1,307 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The values that a spec holds: what is accepted, what it becomes, and what to say when it is something else.
+
+Every function here takes what was written and returns what is meant, or raises a mistake in our own words: what is
+wrong; what would be right.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BeforeValidator, PydanticCustomError, WithJsonSchema
+
+LONGEST_NAME = 63
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
+NAME_RULE = "use up to 63 letters, digits, '_', '.' and '-', a letter or digit first"
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_ROLE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?\Z")
+_MEMORY = re.compile(r"[1-9]\d*(?:\.\d+)?[bkmgBKMG]?\Z")
+_PORT = re.compile(r"(?:(?:(\d+\.\d+\.\d+\.\d+):)?(\d{1,9}):)?(\d{1,9})(?:/(tcp|udp))?\Z")
+_USER = re.compile(r"[A-Za-z0-9_.\-]+(?::[A-Za-z0-9_.\-]+)?\Z")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@\-]*\Z")
+_CAPABILITY = re.compile(r"[A-Z][A-Z_]+\Z")
+
+_MODES = (0o400, 0o440, 0o444, 0o600, 0o640, 0o644, 0o700, 0o750, 0o755)
+
+# Words that the inventory makes groups of.
+_TAKEN_ROLES = ("all", "ungrouped", "node", "docker_host")
+_TAKEN_STARTS = ("on_", "flavor_", "label_")
+# Labels of this start say whose an object is.
+_OWN_LABELS = "gravity.cluster."
+
+
+def wrong(text: str) -> PydanticCustomError:
+    """A mistake in our own words: what is wrong; what would be right."""
+    return PydanticCustomError("spec", "{text}", {"text": text})
+
+
+def kind(value: t.Any) -> str:
+    """What a value of the spec is, in words, on one line and not too long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "'" + (value if len(value) <= 40 else value[:37] + "...") + "'"
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
+def text(value: t.Any) -> str:
+    """One value as text; numbers and true or false as they are written in JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise wrong(f"expected text, got {kind(value)}; write one value, in quotes")
+
+
+def name(value: t.Any) -> str:
+    """A name that Docker and Ansible both take."""
+    if not isinstance(value, str):
+        raise wrong(f"expected a name, got {kind(value)}; put it in quotes, as 'node_0'")
+    if not NAME.match(value):
+        raise wrong(f"{kind(value)} is not a valid name; {NAME_RULE}")
+    return value
+
+
+def prefix(value: t.Any) -> str:
+    """The start of a name, or nothing."""
+    return "" if value == "" else name(value)
+
+
+def role(value: t.Any) -> str:
+    """A role; it becomes the name of a group, with an s behind it."""
+    if not isinstance(value, str) or not _ROLE.match(value):
+        raise wrong(f"{kind(value)} is not a valid role; use up to 40 small letters, digits and '_', a letter first, as validator")
+    if value in _TAKEN_ROLES or value.startswith(_TAKEN_STARTS):
+        raise wrong(f"the role {kind(value)} would make a group that the inventory has already; choose another name")
+    return value
+
+
+def port(value: t.Any) -> int:
+    """A port number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        right = "write it without quotes" if isinstance(value, str) and value.isdigit() else "use a whole number from 1 to 65535"
+        raise wrong(f"expected a port, got {kind(value)}; {right}")
+    if not 1 <= value <= 65535:
+        raise wrong(f"port {value} is out of range; use 1 to 65535")
+    return value
+
+
+def port_or_name(value: t.Any) -> t.Union[int, str]:
+    """A container port, or the name of a port."""
+    return name(value) if isinstance(value, str) else port(value)
+
+
+def ip(value: t.Any) -> str:
+    """An IPv4 address."""
+    try:
+        return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise wrong(f"{kind(value)} is not an IPv4 address; write it as '172.20.0.10'") from None
+
+
+def subnet(value: t.Any) -> str:
+    """An IPv4 subnet that has room for a cluster."""
+    try:
+        network = ipaddress.IPv4Network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise wrong(f"{kind(value)} is not an IPv4 subnet; write it as '172.20.0.0/24'") from None
+    if str(network.network_address) != str(value).partition("/")[0]:
+        raise wrong(f"{kind(value)} is an address inside a subnet; the subnet itself is '{network}'")
+    if network.prefixlen > 29:
+        raise wrong(f"the subnet {network} is too small for a cluster; use /29 or larger, for example '172.20.0.0/24'")
+    return str(network)
+
+
+def seconds(value: t.Any) -> float:
+    """A duration in seconds: a number, or text such as ``1m30s``."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**9:
+        return value
+    match = _DURATION.match(value) if isinstance(value, str) and value else None
+    if not match:
+        raise wrong(f"expected a duration, got {kind(value)}; write seconds, or text such as '500ms', '30s', '1m30s'")
+    hours, minutes, whole, thousandths = (float(part or 0) for part in match.groups())
+    total = hours * 3600 + minutes * 60 + whole + thousandths / 1000
+    return int(total) if total == int(total) else total
+
+
+def memory(value: t.Any) -> str:
+    """An amount of memory, as the Engine's command line writes it."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not _MEMORY.match(str(value)):
+        raise wrong(f"expected an amount of memory, got {kind(value)}; write it as '512m' or '2g'")
+    return str(value).lower()
+
+
+def mode(value: t.Any) -> str:
+    """A file mode. YAML reads 0644 as the number 420: the usual modes are taken back."""
+    if isinstance(value, str) and re.match(r"0?[0-7]{3}\Z", value):
+        return value.zfill(4)
+    if isinstance(value, int) and value in _MODES:
+        return f"{value:04o}"
+    raise wrong(f"expected a file mode, got {kind(value)}; write it in quotes, as '0644'")
+
+
+def user(value: t.Any) -> str:
+    """A user, with or without a group."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return str(value)
+    if not isinstance(value, str) or not _USER.match(value):
+        raise wrong(f"expected a user, got {kind(value)}; write it as '10001:10001'")
+    return value
+
+
+def words(value: t.Any) -> t.List[str]:
+    """A command as a list of words, from such a list or from one line."""
+    if isinstance(value, str):
+        try:
+            return shlex.split(value)
+        except ValueError as exc:
+            raise wrong(f"the command cannot be split into words ({exc}); write it as a list") from None
+    if not isinstance(value, list):
+        raise wrong(f"expected a command, got {kind(value)}; write a list of words, or one line of text")
+    return [text(word) for word in value]
+
+
+def absolute(value: t.Any) -> str:
+    """A path in the container."""
+    if not isinstance(value, str) or not value.startswith("/") or "/../" in value + "/":
+        raise wrong(f"expected an absolute path in the container, got {kind(value)}; write it as '/data'")
+    return value
+
+
+def image_name(value: t.Any) -> str:
+    """A reference to an image."""
+    if not isinstance(value, str) or not _IMAGE.match(value):
+        raise wrong(f"{kind(value)} is not an image name; write it as 'name:tag' or 'host/name:tag'")
+    return value
+
+
+def capability(value: t.Any) -> str:
+    """A Linux capability."""
+    if not isinstance(value, str) or not _CAPABILITY.match(value):
+        raise wrong(f"{kind(value)} is not a Linux capability; write it in capital letters, as NET_ADMIN")
+    return value
+
+
+def env_name(value: t.Any) -> str:
+    """The name of an environment variable."""
+    if not isinstance(value, str) or not value or "=" in value or "\0" in value or value != value.strip():
+        raise wrong(f"{kind(value)} is not a name for an environment variable; use letters, digits and '_'")
+    return value
+
+
+def label(value: t.Any) -> str:
+    """The key of a label."""
+    if not isinstance(value, str) or not value.strip():
+        raise wrong(f"{kind(value)} is not a key for a label; use text")
+    if value.startswith(_OWN_LABELS):
+        raise wrong(f"labels that start with {_OWN_LABELS} are the collection's own; choose another key")
+    return value
+
+
+def condition_value(value: t.Any) -> t.Any:
+    """What a condition compares with."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
+        raise wrong(f"expected a number or text, got {kind(value)}; write for example value: 2")
+    return value
+
+
+def port_entry(value: t.Any) -> t.Any:
+    """``"8080:80"``, ``"127.0.0.1:8080:80/udp"`` or ``80`` as a mapping."""
+    if isinstance(value, str):
+        match = _PORT.match(value)
+        if not match:
+            raise wrong(f"{kind(value)} is not a port; write '8080:80' (host:container), a number, or a mapping with container and host")
+        container = port(int(match[3]))
+        entry: t.Dict[str, t.Any] = {"container": container, "host": port(int(match[2])) if match[2] else container}
+        if match[1]:
+            entry["address"] = ip(match[1])
+        if match[4]:
+            entry["protocol"] = match[4]
+        return entry
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"host": port(value)}
+    return value
+
+
+def volume_entry(value: t.Any) -> t.Any:
+    """``"data:/data"`` or ``"data:/data:ro"`` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    parts = value.split(":")
+    if not 2 <= len(parts) <= 3 or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
+        raise wrong(f"{kind(value)} is not a volume; write 'name:/path/in/container', with ':ro' to make it read-only")
+    return {"name": name(parts[0]), "target": absolute(parts[1]), "read_only": parts[2:] == ["ro"]}
+
+
+def image_entry(value: t.Any) -> t.Any:
+    """``name:tag`` as a mapping: pulled when it is not there."""
+    return {"source": "pull", "name": image_name(value)} if isinstance(value, str) else value
+
+
+def restart(value: t.Any) -> t.Any:
+    """A restart policy; YAML reads ``no`` without quotes as false."""
+    return "no" if value is False else value
+
+
+def health_test(value: t.Any) -> t.List[str]:
+    """A shell line, or a command in words, as the Engine wants it."""
+    if isinstance(value, str):
+        return ["CMD-SHELL", value]
+    test = words(value)
+    return test if test[:1] in (["CMD"], ["CMD-SHELL"], ["NONE"]) else ["CMD", *test]
+
+
+def empty(value: t.Any) -> t.Any:
+    """``node_0:`` with nothing behind it is a node with nothing special."""
+    return {} if value is None else value
+
+
+def variables(value: t.Any) -> t.Any:
+    """Names of Ansible variables, with their values."""
+    if not isinstance(value, dict):
+        raise wrong(f"expected a mapping of variables, got {kind(value)}; write name: value")
+    for key in value:
+        if not isinstance(key, str) or not _VARIABLE.match(key):
+            raise wrong(f"{kind(key)} is not a variable name; use letters, digits and '_', a letter first")
+    return value
+
+
+def _schema(*types: str, **more: t.Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": list(types) if len(types) > 1 else types[0], **more})
+
+
+_WORDS: t.Dict[str, t.Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number", "boolean"]}}]}
+_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}$"
+
+Text = t.Annotated[str, BeforeValidator(text), _schema("string", "number", "boolean")]
+Name = t.Annotated[str, BeforeValidator(name), _schema("string", pattern=_NAME_PATTERN)]
+Prefix = t.Annotated[str, BeforeValidator(prefix), _schema("string", pattern=r"^$|" + _NAME_PATTERN)]
+Role = t.Annotated[str, BeforeValidator(role), _schema("string", pattern="^[a-z][a-z0-9_]{0,39}$")]
+Port = t.Annotated[int, BeforeValidator(port), _schema("integer", minimum=1, maximum=65535)]
+PortOrName = t.Annotated[t.Union[int, str], BeforeValidator(port_or_name), _schema("integer", "string")]
+Ip = t.Annotated[str, BeforeValidator(ip), _schema("string", format="ipv4")]
+Subnet = t.Annotated[str, BeforeValidator(subnet), _schema("string", examples=["172.20.0.0/24"])]
+Seconds = t.Annotated[float, BeforeValidator(seconds), _schema("number", "string", examples=[30, "500ms", "1m30s"])]
+Memory = t.Annotated[str, BeforeValidator(memory), _schema("string", "integer", examples=["512m", "2g"])]
+Mode = t.Annotated[str, BeforeValidator(mode), _schema("string", "integer", examples=["0644"])]
+User = t.Annotated[str, BeforeValidator(user), _schema("string", "integer", examples=["10001:10001"])]
+Words = t.Annotated[t.List[str], BeforeValidator(words), WithJsonSchema(_WORDS)]
+HealthTest = t.Annotated[t.List[str], BeforeValidator(health_test), WithJsonSchema(_WORDS)]
+Absolute = t.Annotated[str, BeforeValidator(absolute), _schema("string", pattern="^/")]
+ImageName = t.Annotated[str, BeforeValidator(image_name), _schema("string")]
+Capability = t.Annotated[str, BeforeValidator(capability), _schema("string", pattern="^[A-Z][A-Z_]+$")]
+EnvName = t.Annotated[str, BeforeValidator(env_name), _schema("string")]
+LabelKey = t.Annotated[str, BeforeValidator(label), _schema("string")]
+ConditionValue = t.Annotated[t.Any, BeforeValidator(condition_value), _schema("integer", "string")]
+Variables = t.Annotated[t.Dict[str, t.Any], BeforeValidator(variables), _schema("object")]

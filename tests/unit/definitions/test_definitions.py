@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node's container is defined as, from its flavor and the spec."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import (
+    container_definitions,
+    network_definition,
+    probe_targets,
+)
+
+
+def node(**fields: t.Any) -> t.Dict[str, t.Any]:
+    """A resolved node as the inventory gives it."""
+    return {
+        "name": "node_0",
+        "role": "validator",
+        "flavor": "generic",
+        "container_name": "gravity_node_0",
+        "network_ip": "172.20.0.10",
+        "image": {"source": "present", "name": "thing:1"},
+        "ports": {"rpc": {"container": 8545, "host": 8545, "address": "127.0.0.1", "protocol": "tcp"}},
+        **fields,
+    }
+
+
+def definition(partial: t.Dict[str, t.Any], **fields: t.Any) -> t.Dict[str, t.Any]:
+    """The one definition that comes out."""
+    (result,) = container_definitions([{"node": "node_0", **partial}] if partial else [], [node(**fields)])
+    return result
+
+
+def test_a_node_without_a_word_from_its_flavor_is_defined_by_the_spec() -> None:
+    result = definition({})
+    assert result["name"] == "gravity_node_0"
+    assert result["image"] == "thing:1"
+    assert result["network_ip"] == "172.20.0.10"
+    assert result["ports"] == [{"container": 8545, "host": 8545, "address": "127.0.0.1", "protocol": "tcp"}]
+    assert result["aliases"] == ["node_0"]
+    assert "command" not in result
+
+
+def test_no_node_is_without_limits() -> None:
+    assert {key: definition({})[key] for key in ("cpus", "memory", "pids")} == {"cpus": 1.0, "memory": "1g", "pids": 512}
+
+
+def test_limits_come_from_the_spec_before_the_flavor() -> None:
+    result = definition({"resources": {"memory": "2g", "pids": 1024}}, resources={"memory": "3g", "cpus": None})
+    assert (result["memory"], result["pids"], result["cpus"]) == ("3g", 1024, 1.0)
+
+
+def test_the_spec_replaces_the_command_and_adds_to_the_environment() -> None:
+    result = definition({"command": ["a"], "env": {"A": "1", "B": "1"}}, command=["b"], env={"B": 2})
+    assert result["command"] == ["b"]
+    assert result["env"] == {"A": "1", "B": "2"}
+
+
+def test_volumes_are_named_after_their_container() -> None:
+    result = definition(
+        {"volumes": [{"name": "data", "target": "/data"}]}, volumes=[{"name": "more", "target": "/more", "read_only": True}]
+    )
+    assert [volume["name"] for volume in result["volumes"]] == ["gravity_node_0-data", "gravity_node_0-more"]
+
+
+def test_a_port_without_a_host_port_is_not_published() -> None:
+    ports = {"p2p": {"container": 26656, "host": None, "address": "127.0.0.1", "protocol": "tcp"}}
+    assert definition({}, ports=ports)["ports"] == []
+
+
+def test_labels_of_the_spec_stay_literal() -> None:
+    hostile = "{{ lookup('pipe', 'id') }}"
+    assert definition({}, labels={"note": hostile, "tier": 1})["labels"] == {"note": hostile, "tier": "1"}
+
+
+def test_the_network_is_reduced_to_what_the_engine_knows() -> None:
+    network = {"name": "n", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "driver": "bridge", "chain_id": 1337}
+    assert network_definition(network) == {"name": "n", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "driver": "bridge"}
+
+
+def test_conditions_over_all_nodes_are_collected_once() -> None:
+    ready = {"probes": {"rpc": {"type": "eth", "url": "http://127.0.0.1:8545"}}, "conditions": [], "together": [{"is": "same_block_hash"}]}
+    targets = probe_targets([node(ready=ready), node(name="node_1", ready=ready), node(name="node_2")])
+    assert targets["together"] == [{"is": "same_block_hash"}]
+    assert [target["name"] for target in targets["nodes"]] == ["node_0", "node_1", "node_2"]
+    assert targets["nodes"][2]["probes"] == {}
+
+
+def test_a_node_must_come_up_to_its_witnesses() -> None:
+    ready = {"probes": {"rpc": {"type": "eth", "url": "http://127.0.0.1:8545"}}, "conditions": [{"is": "not_syncing"}]}
+    (target, witness) = probe_targets([node(ready=ready)], [node(name="node_1", ready=ready)])["nodes"]
+    assert target["conditions"] == [{"is": "not_syncing"}, {"is": "caught_up"}]
+    assert witness["conditions"] == []
+    assert witness["probes"] == ready["probes"]
+
+
+def test_a_node_without_height_has_nothing_to_catch_up_with() -> None:
+    ready = {"probes": {"http": {"type": "http", "url": "http://127.0.0.1:80"}}, "conditions": [{"is": "http_status"}]}
+    (target, _witness) = probe_targets([node(ready=ready)], [node(name="node_1", ready=ready)])["nodes"]
+    assert target["conditions"] == [{"is": "http_status"}]

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows from a spec."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .conftest import Spec
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
+    assert spec.node(name="db_1") == {
+        "name": "db_1",
+        "role": "service",
+        "flavor": "generic",
+        "host": "local",
+        "ordinal": 1,
+        "container_name": "gravity_db_1",
+        "network_ip": "172.20.0.201",
+        "aliases": ["db_1"],
+        "voting_power": 0,
+        "image": {"source": "present", "name": "tiny:1"},
+        "ports": {},
+        "command": None,
+        "entrypoint": None,
+        "env": {},
+        "user": None,
+        "volumes": [],
+        "tmpfs": [],
+        "files": [],
+        "labels": {},
+        "resources": {"cpus": None, "memory": None, "pids": None},
+        "cap_add": [],
+        "read_only": None,
+        "restart": None,
+        "stop_grace": None,
+        "health": None,
+        "ready": {"probes": {}, "conditions": [], "together": [], "timeout": None},
+        "config": {},
+        "config_dir": None,
+        "rpc_url": None,
+    }
+
+
+def test_the_local_cluster_is_the_promised_one(spec: Spec) -> None:
+    path = ROOT / "inventories" / "local" / "cluster.yml"
+    resolved = spec.text(path.read_text(encoding="utf-8"), str(path))
+    assert resolved["hosts"] == {"local": {"ansible_connection": "local"}}
+    assert resolved["cluster"] == {
+        "name": "gravity-local-cluster",
+        "network": {"name": "gravity-cluster", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "chain_id": 1337, "driver": "bridge"},
+        "hosts": ["local"],
+        "nodes": ["node_0", "node_1", "node_2", "node_3"],
+        "validators": {"node_0": 1, "node_1": 1, "node_2": 1, "node_3": 1},
+        "flavors": ["injective"],
+        "unrecorded": [],
+    }
+    for number, node in enumerate(resolved["nodes"].values()):
+        assert node["container_name"] == f"gravity_node_{number}"
+        assert node["network_ip"] == f"172.20.0.{10 + number}"
+        assert node["rpc_url"] == f"http://127.0.0.1:{8545 + number}"
+        assert node["role"] == "validator"
+        assert {"is": "chain_id", "value": 1337} in node["ready"]["conditions"]
+        assert {"is": "peers_at_least", "value": 2} in node["ready"]["conditions"]
+        assert node["ready"]["together"] == [{"is": "same_block_hash"}]
+
+
+def test_the_older_json_keeps_every_word(spec: Spec) -> None:
+    path = ROOT / "tests" / "fixtures" / "cluster.json"
+    older = json.loads(path.read_text(encoding="utf-8"))
+    resolved = spec.text(path.read_text(encoding="utf-8"), str(path), older=True)
+    assert resolved["cluster"]["flavors"] == ["gravity"]
+    assert resolved["cluster"]["network"]["name"] == "gravity-cluster"
+    assert list(resolved["nodes"]) == list(older["nodes"])
+    for name, given in older["nodes"].items():
+        node = resolved["nodes"][name]
+        for key in ("container_name", "role", "network_ip", "config_dir"):
+            assert node[key] == given[key]
+        for key in ("rpc", "metrics", "p2p", "inspection"):
+            assert node["ports"][key]["host"] == given[f"{key}_port"]
+        assert node["image"] == {"source": "present", "name": "gravity_node:latest"}
+
+
+def test_the_older_json_may_name_another_flavor(spec: Spec) -> None:
+    text = json.dumps({"cluster_name": "x", "flavor": "injective", "nodes": {"node_0": {"role": "validator"}}})
+    assert spec.text(text, "cluster.json", older=True)["nodes"]["node_0"]["flavor"] == "injective"
+
+
+def test_the_layers_in_their_order(spec: Spec) -> None:
+    layers: t.Dict[str, t.Any] = {
+        "image": "top:1",
+        "config": {"a": "top", "b": "top", "c": "top", "d": {"x": 1, "y": [1, 2]}},
+        "defaults": {"config": {"b": "defaults", "c": "defaults"}, "env": {"A": "defaults", "B": 1}, "command": ["sleep", 1]},
+        "roles": {"worker": {"config": {"c": "role"}, "env": {"B": True}, "image": {"source": "present", "name": "role:1"}}},
+        "nodes": {
+            "a_0": {"role": "worker", "config": {"d": {"y": [3]}}, "env": {"C": 0.5}},
+            "b_1": {"role": "service", "command": "run --it 'a b'"},
+        },
+    }
+    nodes = spec.resolved(**layers)["nodes"]
+    assert nodes["a_0"]["config"] == {"a": "top", "b": "defaults", "c": "role", "d": {"x": 1, "y": [3]}}
+    assert nodes["a_0"]["env"] == {"A": "defaults", "B": "true", "C": "0.5"}
+    assert nodes["a_0"]["image"] == {"source": "present", "name": "role:1"}
+    assert nodes["a_0"]["command"] == ["sleep", "1"]
+    assert nodes["b_1"]["image"] == {"source": "pull", "name": "top:1"}
+    assert nodes["b_1"]["command"] == ["run", "--it", "a b"]
+
+
+def test_null_leaves_what_is_below(spec: Spec) -> None:
+    assert spec.node({"command": None}, defaults={"command": ["a"]})["command"] == ["a"]
+
+
+def test_settings_of_the_flavor_have_its_defaults(spec: Spec) -> None:
+    nodes = spec.resolved(flavor="injective", image=None, config={"log_level": "error"}, nodes={"a_[0:3]": {}})["nodes"]
+    assert nodes["a_0"]["config"]["timeout_commit"] == "500ms"
+    assert nodes["a_0"]["config"]["log_level"] == "error"
+    assert nodes["a_0"]["role"] == "validator"
+
+
+@pytest.mark.parametrize(
+    ("written", "port"),
+    [
+        ("8080:80", {"container": 80, "host": 8080}),
+        ("80", {"container": 80, "host": 80}),
+        ("53:53/udp", {"container": 53, "host": 53, "protocol": "udp"}),
+        ("0.0.0.0:8443:443/tcp", {"container": 443, "host": 8443, "address": "0.0.0.0"}),
+        (8080, {"container": 8080, "host": 8080}),
+        ({"container": 80, "host": None}, {"container": 80, "host": None}),
+        ({"container": 80, "base": 18000}, {"container": 80, "host": 18205}),
+        ({"host": 81}, {"container": 81, "host": 81}),
+    ],
+)
+def test_ports(spec: Spec, written: t.Any, port: t.Dict[str, t.Any]) -> None:
+    node = spec.node({"ports": {"web": written}}, name="web_5")
+    assert node["ports"]["web"] == {"address": "127.0.0.1", "protocol": "tcp", **port}
+
+
+def test_ports_of_several_layers(spec: Spec) -> None:
+    nodes = {
+        "a_0": {},
+        "a_1": {"rpc_port": 9000},
+        "a_2": {"ports": {"rpc": {"host": None}}},
+        "a_3": {"ports": {"rpc": {"address": "0.0.0.0"}}},
+    }
+    resolved = spec.resolved(flavor="injective", image=None, nodes=nodes)["nodes"]
+    assert [node["ports"]["rpc"]["host"] for node in resolved.values()] == [8545, 9000, None, 8548]
+    assert [node["rpc_url"] for node in resolved.values()] == [
+        "http://127.0.0.1:8545",
+        "http://127.0.0.1:9000",
+        "http://172.20.0.12:8545",
+        "http://127.0.0.1:8548",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "meant"),
+    [
+        ("stop_grace", "1m30s", 90),
+        ("stop_grace", "500ms", 0.5),
+        ("stop_grace", 12, 12),
+        ("user", 10001, "10001"),
+        ("user", "10001:10001", "10001:10001"),
+        (
+            "volumes",
+            ["data:/data", "conf:/etc/x:ro"],
+            [{"name": "data", "target": "/data", "read_only": False}, {"name": "conf", "target": "/etc/x", "read_only": True}],
+        ),
+        ("files", [{"path": "/data/a", "content": "b"}], [{"path": "/data/a", "content": "b", "mode": "0644"}]),
+        ("files", [{"path": "/data/a", "content": "b", "mode": 0o600}], [{"path": "/data/a", "content": "b", "mode": "0600"}]),
+        ("health", {"test": "true", "interval": "5s"}, {"test": ["CMD-SHELL", "true"], "interval": 5}),
+        ("health", {"test": ["true"]}, {"test": ["CMD", "true"]}),
+        ("health", {"test": ["CMD", "true"]}, {"test": ["CMD", "true"]}),
+        ("aliases", ["db", "a_0"], ["a_0", "db"]),
+        ("labels", {"a": 1, "b": "{{ lookup('pipe', 'id') }}"}, {"a": "1", "b": "{{ lookup('pipe', 'id') }}"}),
+        ("resources", {"cpus": 1, "memory": "2G"}, {"cpus": 1, "memory": "2g", "pids": None}),
+    ],
+)
+def test_values(spec: Spec, field: str, written: t.Any, meant: t.Any) -> None:
+    assert spec.node({field: written})[field] == meant
+
+
+def test_paths_of_an_image_are_relative_to_the_spec(spec: Spec, tmp_path: Path) -> None:
+    data = {**Spec.base, "image": {"source": "build", "name": "a:1", "context": "../src"}, "nodes": {"a_0": None}}
+    image = spec.text(json.dumps(data), str(tmp_path / "inventory" / "cluster.yml"))["nodes"]["a_0"]["image"]
+    assert image == {"source": "build", "name": "a:1", "context": str(tmp_path / "src")}
+
+
+def test_probes_of_a_node(spec: Spec) -> None:
+    ready = {
+        "probes": {
+            "web": {"type": "http", "port": "web", "path": "health", "status": 204},
+            "raw": {"type": "tcp", "port": 6379},
+            "self": {"type": "exec", "command": "check me"},
+            "far": {"type": "http", "url": "http://192.0.2.1/"},
+        },
+        "timeout": "2m",
+    }
+    node = spec.node({"ports": {"web": {"container": 80, "host": 8080, "address": "0.0.0.0"}}, "ready": ready})
+    assert node["ready"] == {
+        "probes": {
+            "web": {"type": "http", "status": 204, "url": "http://127.0.0.1:8080/health"},
+            "raw": {"type": "tcp", "host": "172.20.0.200", "port": 6379},
+            "self": {"type": "exec", "command": ["check", "me"]},
+            "far": {"type": "http", "url": "http://192.0.2.1/"},
+        },
+        "conditions": [
+            {"is": "http_status", "probe": "web"},
+            {"is": "tcp_open", "probe": "raw"},
+            {"is": "exec_ok", "probe": "self"},
+            {"is": "http_status", "probe": "far"},
+        ],
+        "together": [],
+        "timeout": 120,
+    }
+
+
+def test_readiness_replaces_the_flavors_key_by_key(spec: Spec) -> None:
+    ready = {"conditions": [{"is": "height_at_least", "value": 9}]}
+    node = spec.resolved(flavor="injective", image=None, nodes={"a_0": {"ready": ready}, "a_1": {}})["nodes"]
+    assert node["a_0"]["ready"]["conditions"] == [{"is": "height_at_least", "value": 9}]
+    assert set(node["a_0"]["ready"]["probes"]) == {"rpc", "consensus"}
+    assert len(node["a_1"]["ready"]["conditions"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("powers", "peers"),
+    [
+        ([1], [0]),
+        ([1, 1], [1, 1]),
+        ([1, 1, 1], [2, 2, 2]),
+        ([1] * 4, [2] * 4),
+        ([1] * 7, [4] * 7),
+        ([10, 1, 1, 1], [0, 1, 1, 1]),
+        ([5, 3, 2], [1, 1, 1]),
+    ],
+)
+def test_quorum_peers(spec: Spec, powers: t.List[int], peers: t.List[int]) -> None:
+    nodes: t.Dict[str, t.Any] = {f"a_{number}": {"voting_power": power} for number, power in enumerate(powers)}
+    nodes["full_0"] = {"role": "fullnode"}
+    resolved = spec.resolved(flavor="injective", image=None, nodes=nodes)["nodes"].values()
+    wanted = [
+        next(condition["value"] for condition in node["ready"]["conditions"] if condition["is"] == "peers_at_least") for node in resolved
+    ]
+    assert wanted == [*peers, 1]
+
+
+def test_docker_hosts(spec: Spec) -> None:
+    hosts: t.Dict[str, t.Any] = {
+        "alpha": {"ansible_host": "192.0.2.1", "ansible_user": "ops"},
+        "beta": {"vars": {"disk": "/srv"}},
+        "here": {"ansible_connection": "local"},
+    }
+    resolved = spec.resolved(hosts=hosts, nodes={"a_0": {"host": "alpha"}, "a_1": {"host": "here"}})
+    assert resolved["hosts"] == {
+        "alpha": {"ansible_host": "192.0.2.1", "ansible_user": "ops"},
+        "beta": {"disk": "/srv", "ansible_host": "beta"},
+        "here": {"ansible_connection": "local"},
+    }
+    assert resolved["cluster"]["hosts"] == ["alpha", "beta", "here"]
+
+
+def test_the_only_docker_host_carries_all(spec: Spec) -> None:
+    assert spec.node(hosts={"alpha": {}})["host"] == "alpha"
+
+
+def test_names_of_containers(spec: Spec) -> None:
+    assert spec.node(container_prefix="")["container_name"] == "a_0"
+    assert spec.node(container_prefix="x-")["container_name"] == "x-a_0"
+
+
+def test_ten_thousand_nodes_are_validated_once(spec: Spec) -> None:
+    resolved = spec.resolved(network={"subnet": "10.0.0.0/16"}, nodes={"node_[0:9999]": {}})
+    assert len(resolved["nodes"]) == 10000
+    assert resolved["nodes"]["node_9999"]["network_ip"] == "10.0.39.215"
+
+
+def test_placed_nodes_get_their_ports_on_their_own_host(spec: Spec) -> None:
+    nodes = {"a_[0:3]": {"ports": {"web": {"container": 80, "host": 8080}}}}
+    hosts = {name: {"ansible_host": name, "labels": {"rack": name}} for name in ("h0", "h1", "h2", "h3")}
+    found = spec.resolved(hosts=hosts, nodes=nodes)
+    assert [found["nodes"][f"a_{number}"]["host"] for number in range(4)] == ["h0", "h1", "h2", "h3"]
+    assert found["hosts"]["h0"] == {"ansible_host": "h0"}
+    assert spec.resolved(hosts=hosts, nodes={"a_0": {"placement": {"labels": {"rack": "h2"}}}})["nodes"]["a_0"]["host"] == "h2"
+
+
+def test_validators_on_too_few_hosts_are_warned_of(spec: Spec) -> None:
+    (warning,) = spec.resolved(hosts={"a": {}, "b": {}}, nodes={"v_[0:3]": {"role": "validator"}})["warnings"]
+    assert "a 2 of 4, b 2 of 4" in warning
+    assert spec.resolved(nodes={"v_[0:3]": {"role": "validator"}})["warnings"] == []
