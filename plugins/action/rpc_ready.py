@@ -1,0 +1,11 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows what rpc_ready waits for while it waits."""
+
+from __future__ import annotations
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._followed import FollowedModule
+
+
+class ActionModule(FollowedModule):
+    """Runs the module rpc_ready."""

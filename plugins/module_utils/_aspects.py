@@ -1,0 +1,206 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one vocabulary in which a wanted and a real container are compared.
+
+The Engine describes what it is asked to create and what exists in the same form (``Config`` and ``HostConfig``).
+``aspects`` flattens that form into named values; a difference between two aspects is a reason that a user can read.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+
+# Compared by other means: per file, or not at all.
+NOT_COMPARED = frozenset({labels.FILES, labels.DEFINED})
+# Limits that an Engine drops without an error when the kernel cannot keep them.
+DROPPABLE = frozenset({"memory", "cpus", "pids limit"})
+SHOWN = 60
+
+
+def aspects(config: t.Mapping[str, t.Any], host: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+    """Name -> value, as text, of everything that is set in a container's ``Config`` and ``HostConfig``.
+
+    The image is left out: its name says less than its id.
+    """
+    found: t.Dict[str, t.Any] = {
+        "command": words(config.get("Cmd")),
+        "entrypoint": words(config.get("Entrypoint")),
+        "user": config.get("User"),
+        "hostname": config.get("Hostname"),
+        "stop signal": config.get("StopSignal"),
+        "stop grace": seconds(config.get("StopTimeout")),
+        "health check": health(config.get("Healthcheck")),
+        "read-only root": flag(host.get("ReadonlyRootfs")),
+        "init process": flag(host.get("Init")),
+        "memory": size(host.get("Memory")),
+        "cpus": share(host.get("NanoCpus")),
+        "pids limit": host.get("PidsLimit"),
+        "network": host.get("NetworkMode"),
+        "restart policy": policy(host.get("RestartPolicy")),
+        "log": logging(host.get("LogConfig")),
+        "security options": ", ".join(sorted(option.replace(":true", "") for option in host.get("SecurityOpt") or [])),
+        "dropped capabilities": ", ".join(capabilities(host.get("CapDrop"))),
+        "added capabilities": ", ".join(capabilities(host.get("CapAdd"))),
+    }
+    found.update(config_entries(config))
+    found.update(host_entries(host))
+    # An empty environment variable is set all the same; any other empty value is not.
+    return {
+        name: str(value)
+        for name, value in found.items()
+        if value is not None and (value != "" or name.startswith(("environment variable ", "label ")))
+    }
+
+
+def config_entries(config: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """The aspects of a ``Config`` of which there can be many."""
+    found: t.Dict[str, t.Any] = {}
+    for entry in config.get("Env") or []:
+        key, _equals, value = entry.partition("=")
+        found[f"environment variable {key}"] = value
+    for key, value in (config.get("Labels") or {}).items():
+        if key not in NOT_COMPARED:
+            found[f"label {key}"] = value
+    for path, digest in file_digests(config.get("Labels")).items():
+        found[f"file {path}"] = digest
+    return found
+
+
+def host_entries(host: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """The aspects of a ``HostConfig`` of which there can be many."""
+    found: t.Dict[str, t.Any] = {}
+    for key, bindings in (host.get("PortBindings") or {}).items():
+        places = [f"{place.get('HostIp') or '0.0.0.0'}:{place.get('HostPort')}" for place in bindings or []]
+        if places:
+            found[f"port {key}"] = ", ".join(sorted(places))
+    for mount in host.get("Mounts") or []:
+        found[f"volume at {mount.get('Target')}"] = (mount.get("Source") or "") + (" (read-only)" if mount.get("ReadOnly") else "")
+    for target, options in (host.get("Tmpfs") or {}).items():
+        found[f"tmpfs {target}"] = options or "plain"
+    for limit in host.get("Ulimits") or []:
+        found[f"ulimit {limit.get('Name')}"] = f"{limit.get('Soft')}:{limit.get('Hard')}"
+    for key, value in (host.get("Sysctls") or {}).items():
+        found[f"sysctl {key}"] = value
+    for entry in host.get("ExtraHosts") or []:
+        name, _colon, address = entry.partition(":")
+        found[f"extra host {name}"] = address
+    return found
+
+
+def differences(
+    desired: t.Mapping[str, str], observed: t.Mapping[str, str], defined: t.Iterable[str]
+) -> t.Dict[str, t.Tuple[t.Optional[str], t.Optional[str]]]:
+    """Aspect -> (observed, desired) of what differs.
+
+    Only what is desired is compared, and what was ``defined`` when the container was made and no longer is.
+    """
+    found: t.Dict[str, t.Tuple[t.Optional[str], t.Optional[str]]] = {}
+    defined = frozenset(defined)
+    for name, value in desired.items():
+        dropped = name in DROPPABLE and name in defined and name not in observed
+        if observed.get(name) != value and not dropped:
+            found[name] = (observed.get(name), value)
+    for name in sorted(defined):
+        if name not in desired and name in observed:
+            found[name] = (observed[name], None)
+    return found
+
+
+def reason(name: str, before: t.Optional[str], after: t.Optional[str]) -> str:
+    """One difference in words, such as ``memory 1g -> 2g``. Values of environment variables are left out: they may be private."""
+    if name.startswith("file "):
+        return f"{name} {'is new' if before is None else 'is no longer defined' if after is None else 'changed'}"
+    if name.startswith("environment variable "):
+        return f"{name} {'is new' if before is None else 'is no longer defined' if after is None else 'changed'}"
+    return f"{name} {short(before)} -> {short(after)}"
+
+
+def short(value: t.Optional[str]) -> str:
+    """``value`` cut to a length that still reads in one line."""
+    if value is None:
+        return "none"
+    value = " ".join(value.split())
+    return value if len(value) <= SHOWN else value[: SHOWN - 3] + "..."
+
+
+def defined_aspects(config: t.Mapping[str, t.Any]) -> t.List[str]:
+    """The aspects that the definition set when this container was made."""
+    return [str(name) for name in json_label(config.get("Labels"), labels.DEFINED, [])]
+
+
+def file_digests(own: t.Optional[t.Mapping[str, str]]) -> t.Dict[str, str]:
+    """Path -> digest of the config files that a container was made with."""
+    return {str(path): str(digest) for path, digest in json_label(own, labels.FILES, {}).items()}
+
+
+def json_label(own: t.Optional[t.Mapping[str, str]], name: str, default: t.Any) -> t.Any:
+    """The JSON in a label; ``default`` when there is none of that type (a label is only text, somebody may have written it)."""
+    try:
+        value = json.loads((own or {}).get(name) or "null")
+    except ValueError:
+        return default
+    return value if isinstance(value, type(default)) else default
+
+
+def words(value: t.Optional[t.Sequence[str]]) -> t.Optional[str]:
+    """A command line as JSON, which keeps its words apart."""
+    return json.dumps(list(value)) if value is not None else None
+
+
+def flag(value: t.Optional[bool]) -> t.Optional[str]:
+    """Yes or no; None when it is not set."""
+    return None if value is None else "yes" if value else "no"
+
+
+def seconds(value: t.Optional[t.Union[int, float]]) -> t.Optional[str]:
+    """A time such as ``30 s``."""
+    return None if value is None else f"{value:g} s"
+
+
+def size(value: t.Optional[int]) -> t.Optional[str]:
+    """A number of bytes such as ``1g``; None when there is no limit."""
+    if not value:
+        return None
+    for unit, factor in (("t", 1024**4), ("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if value % factor == 0:
+            return f"{value // factor}{unit}"
+    return f"{value}b"
+
+
+def share(value: t.Optional[int]) -> t.Optional[str]:
+    """Billionths of a CPU as a number of CPUs such as ``0.5``."""
+    return f"{value / 1e9:g}" if value else None
+
+
+def policy(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[str]:
+    """A restart policy such as ``on-failure:5``."""
+    if not value:
+        return None
+    tries = value.get("MaximumRetryCount") or 0
+    return (value.get("Name") or "no") + (f":{tries}" if tries else "")
+
+
+def logging(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[str]:
+    """A log driver and its options."""
+    if not value or not value.get("Type"):
+        return None
+    options = " ".join(f"{key}={item}" for key, item in sorted((value.get("Config") or {}).items()))
+    return f"{value['Type']} {options}".strip()
+
+
+def health(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[str]:
+    """A health check as text."""
+    if not value or not value.get("Test"):
+        return None
+    times = [f"{name.lower()} {value[name] / 1e9:g} s" for name in ("Interval", "Timeout", "StartPeriod") if value.get(name)]
+    if value.get("Retries"):
+        times.append(f"retries {value['Retries']}")
+    return " ".join([json.dumps(list(value["Test"])), *times])
+
+
+def capabilities(value: t.Optional[t.Sequence[str]]) -> t.List[str]:
+    """Capabilities without the prefix that some Engines add."""
+    return sorted(name.upper().removeprefix("CAP_") for name in value or [])

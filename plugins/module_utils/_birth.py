@@ -1,0 +1,428 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a genesis on a Docker host so that a kill at any moment leaves nothing that a re-run trips over.
+
+The record is the birth container: it is created first and names, in a label, the volumes that will be made. While it
+exists they are not valid; its removal, the last step, makes them so. A run that finds one whose maker is gone removes
+what it lists, then starts over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._births import (
+    HOLDER,
+    VOLUMES,
+    Leftover,
+    discard,
+    find_births,
+    is_held,
+    me,
+    remove_container,
+    writer_name,
+)
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File, each, explain
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import BirthFailed, EngineError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
+    DOCUMENT,
+    UNBORN,
+    WORK,
+    Node,
+    Plan,
+    Spec,
+    Volume,
+    assemble_document,
+    digest_of,
+    plan,
+    spec_from,
+    volume_from,
+    volume_labels,
+)
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+
+with contextlib.suppress(ImportError):  # Engine() reports it
+    import docker.errors
+    from docker.types import LogConfig, Mount
+
+# Where the writer mounts the volumes, one folder each, and the volume that a genesis is copied from.
+MOUNTS = "/volumes"
+SOURCE = "/source"
+
+MEMORY = 2 * 1024**3
+PIDS = 1024
+
+# Seconds until we look again at what another run does.
+PATIENCE = 0.2
+# Seconds within which the Engine notices that a container has ended whose processes were killed.
+SETTLING = 2.0
+# How often a node is asked for its identity before the answer counts as empty.
+IDENTITY_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a birth gave, all of it in memory: it can be written to volumes here or elsewhere. ``files`` is keyed by node."""
+
+    digest: str
+    document: bytes
+    identities: t.Mapping[str, str]
+    files: t.Mapping[str, t.Sequence[File]]
+
+
+def ensure(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
+    """The module ``genesis``; see its documentation for the result."""
+    spec = spec_from(params)
+    while True:
+        births = find_births(engine, spec.cluster)
+        pending = {name for birth in births for name in birth.volumes}
+        volumes = [volume for volume in list_volumes(engine, spec) if volume.name not in pending]
+        decided = plan(spec, volumes)
+        if check_mode or not (decided.newborn or births):
+            return result_of(spec, decided, None, bool(births))
+        if wait_for_holders(births, spec, progress):
+            continue
+        for birth in births:
+            discard(engine, birth)
+        made = give_birth(engine, spec, decided, progress) if decided.newborn else None
+        if decided.newborn and made is None:
+            continue  # another run was faster
+        return result_of(spec, decided, made, bool(births))
+
+
+def result_of(spec: Spec, decided: Plan, made: t.Optional[Made], cleaned: bool) -> t.Dict[str, t.Any]:
+    """The module's result; without ``made`` the nodes to be born get placeholders."""
+    identities = dict(decided.identities)
+    for node in decided.newborn:
+        identities[node.name] = made.identities[node.name] if made else f"{UNBORN}-{node.name}"
+    digest = decided.digest or (made.digest if made else UNBORN)
+    reasons = [f"{node.name}: {'joins the genesis' if decided.digest else 'born'}" for node in decided.newborn]
+    if cleaned:
+        reasons.insert(0, "removed what an unfinished birth had left")
+    born = {node.volume: decided.digest for node in spec.nodes if node not in decided.newborn}
+    lock = {"genesis": digest, "chain_id": spec.chain_id, "validators": dict(decided.powers)}
+    return {
+        "changed": bool(reasons),
+        "digest": digest,
+        "chain_id": spec.chain_id,
+        "validators": dict(decided.powers),
+        "identities": {node.name: identities[node.name] for node in spec.nodes},
+        "volumes": {node.name: node.volume for node in spec.nodes},
+        "reasons": reasons,
+        "warnings": list(decided.warnings),
+        "diff": {
+            "before": {**lock, "volumes": born} if decided.digest else {},
+            "after": {**lock, "volumes": {node.volume: digest for node in spec.nodes}},
+        },
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------
+# What is there
+
+
+def list_volumes(engine: Engine, spec: Spec) -> t.List[Volume]:
+    """The volumes of this cluster that carry a genesis, by name."""
+    with engine.translating("listing volumes"):
+        found = engine.api.volumes(filters=labels.select(spec.cluster, "volume")).get("Volumes") or []
+    volumes = [volume_from(item, spec.flavor) for item in found]
+    return sorted((volume for volume in volumes if volume), key=lambda volume: volume.name)
+
+
+def wait_for_holders(births: t.Sequence[Leftover], spec: Spec, progress: Progress) -> bool:
+    """Wait a moment when another run is making the genesis; True when there was one, so that the caller looks again."""
+    held = [birth for birth in births if is_held(birth)]
+    if not held:
+        return False
+    progress.say(f"another run is making the genesis of {spec.cluster} in {held[0].name}: waiting until it ends")
+    time.sleep(PATIENCE)
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------
+# Birth
+
+
+def give_birth(engine: Engine, spec: Spec, decided: Plan, progress: Progress) -> t.Optional[Made]:
+    """Make the nodes of ``decided`` and their volumes, or nothing at all; None when another run has begun meanwhile."""
+    check_names(engine, decided.newborn)
+    name = f"{spec.cluster}-birth"
+    birth = open_birth(engine, spec, name, decided.newborn)
+    if birth is None:
+        return None
+    try:
+        make = Maker(engine, spec, birth, progress)
+        made = make.all(decided)
+        progress.say(f"writing {len(decided.newborn)} volumes")
+        write_volumes(engine, spec, decided, made, writer_name(name))
+        remove_container(engine, birth)
+    except BaseException:
+        _give_up(engine, birth, writer_name(name), decided.newborn)
+        raise
+    return made
+
+
+def _give_up(engine: Engine, birth: str, writer: str, newborn: t.Sequence[Node]) -> None:
+    # Ours only while the record is: otherwise somebody else has taken over, and the volumes are theirs.
+    with contextlib.suppress(EngineError, docker.errors.DockerException):
+        engine.api.inspect_container(birth)
+        discard(engine, Leftover(birth, writer[: -len("-writer")], False, tuple(node.volume for node in newborn), {}))
+
+
+def check_names(engine: Engine, newborn: t.Sequence[Node]) -> None:
+    """Refuse when a volume that would be made exists: its data are somebody's."""
+    with engine.translating("listing volumes"):
+        there = {item["Name"] for item in engine.api.volumes().get("Volumes") or []}
+    for node in newborn:
+        if node.volume in there:
+            raise Refused(
+                f"volume {node.volume}: exists and carries no genesis of this cluster: remove it when its data can go "
+                f"(docker volume rm {node.volume}), or give {node.name} another container_name"
+            )
+
+
+def open_birth(engine: Engine, spec: Spec, name: str, newborn: t.Sequence[Node]) -> t.Optional[str]:
+    """Create the birth container, not started; returns its id, None when another run has just done so."""
+    marks = labels.own(spec.cluster, "oneoff")
+    marks[VOLUMES] = json.dumps([node.volume for node in newborn], separators=(",", ":"))
+    marks[HOLDER] = json.dumps(me(), separators=(",", ":"))
+    hold = [part.replace("{lease}", str(spec.lease)) for part in spec.hold]
+    try:
+        with engine.translating(f"creating {name}"):
+            created = engine.api.create_container(
+                spec.image,
+                command=hold[1:],
+                entrypoint=hold[:1],
+                name=name,
+                user=f"{spec.uid}:{spec.gid}",
+                environment={"HOME": WORK},
+                labels=marks,
+                healthcheck={"test": ["NONE"]},
+                host_config=engine.api.create_host_config(
+                    network_mode="none",
+                    cap_drop=["ALL"],
+                    security_opt=["no-new-privileges"],
+                    mem_limit=MEMORY,
+                    pids_limit=PIDS,
+                    log_config=LogConfig(type="none"),
+                ),
+            )
+    except EngineError as exc:
+        cause = exc.__cause__
+        if isinstance(cause, docker.errors.ImageNotFound):
+            raise Refused(
+                f"image {spec.image}: is not on this Docker host, and the genesis is made with it: bring it with the module image"
+            ) from exc
+        if isinstance(cause, docker.errors.APIError) and cause.status_code == 409:
+            # The Engine keeps a name from the moment that somebody asks for it, before there is a container to see.
+            found = engine.inspect(name)
+            if found is None or VOLUMES in (found["Config"].get("Labels") or {}):
+                time.sleep(PATIENCE)
+                return None
+            raise Refused(
+                f"container {name}: exists and is not ours, and its name is needed: rename or remove it (docker rm {name})"
+            ) from exc
+        raise
+    return str(created["Id"])
+
+
+class Maker:
+    """Runs the chain's tool in a birth container and keeps what it made in memory."""
+
+    def __init__(self, engine: Engine, spec: Spec, container: str, progress: Progress) -> None:
+        self.engine, self.spec, self.container, self.progress = engine, spec, container, progress
+        self.done = 0
+
+    def all(self, decided: Plan) -> Made:
+        """Everything for the newborn nodes of a plan."""
+        spec, engine = self.spec, self.engine
+        self.start()
+        identities = self.nodes(decided.newborn)
+        tree = {"/" + file.path: file for file in engine.get(self.container, WORK)}
+
+        def read(path: str) -> bytes:
+            if path not in tree:
+                raise BirthFailed(f"{path}: the tool did not make this file: the image holds another version of it than the flavor expects")
+            return tree[path].content
+
+        if decided.source:
+            document = read_document(engine, spec, decided.source)
+        else:
+            document = assemble_document(spec, read)
+            self.validate(document)
+        files = {node.name: [*_taken(node, tree, read), File(spec.document.path, document, spec.document.mode)] for node in decided.newborn}
+        return Made(digest_of(document), document, identities, files)
+
+    def concurrency(self) -> int:
+        """How many nodes are made side by side: as many as the Engine has processors, unless the user says otherwise."""
+        if self.spec.concurrency:
+            return self.spec.concurrency
+        with self.engine.translating("asking the Engine for its processors"):
+            return max(2, int(self.engine.api.info().get("NCPU") or 2))
+
+    def start(self) -> None:
+        """Start the container, with a folder that the tool may write to."""
+        spec = self.spec
+        self.engine.put(self.container, "/", [File(WORK + "/", b"", 0o700, spec.uid, spec.gid)])
+        try:
+            self.engine.api.start(self.container)
+        except docker.errors.APIError as exc:
+            raise BirthFailed(
+                f"image {spec.image}: cannot run {spec.hold[0]} ({explain(exc)}): "
+                "it must hold this program, or another that waits (option hold)"
+            ) from exc
+
+    def nodes(self, newborn: t.Sequence[Node]) -> t.Dict[str, str]:
+        """Make the nodes, several side by side; returns their identities. The first failure (or interrupt) ends the others' commands."""
+        pool = ThreadPoolExecutor(max_workers=self.concurrency())
+        try:
+            futures = [pool.submit(self.node, node) for node in newborn]
+            for future in as_completed(futures):
+                future.result()
+            return {node.name: future.result() for node, future in zip(newborn, futures)}
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            with contextlib.suppress(docker.errors.APIError):
+                self.engine.api.kill(self.container)
+            raise
+        finally:
+            pool.shutdown()
+
+    def node(self, node: Node) -> str:
+        """Run a node's commands in order; returns its identity."""
+        for command in node.commands:
+            self.run(node.name, command.argv, command.quiet)
+        identity = ""
+        for _attempt in range(IDENTITY_ATTEMPTS if node.identity else 0):
+            # A very busy Engine now and then loses what a short command printed. To ask who one is changes nothing.
+            identity = self.run(node.name, node.identity).decode("utf-8", "replace").strip()
+            if identity:
+                break
+        if node.identity and (not identity or len(identity.split()) != 1):
+            raise BirthFailed(f"{node.name}: {' '.join(node.identity[:3])} gave no identity: the image holds another version of the tool")
+        self.done += 1
+        self.progress.say(f"genesis of {self.spec.cluster}: {self.done} nodes made")
+        return identity
+
+    def validate(self, document: bytes) -> None:
+        """Let the chain's own tool judge the document."""
+        spec = self.spec
+        if not spec.document.validate:
+            return
+        path = PurePosixPath(DOCUMENT)
+        self.engine.put(self.container, str(path.parent), [File(path.name, document, 0o444, spec.uid, spec.gid)])
+        self.run("genesis", [part.replace("{document}", DOCUMENT) for part in spec.document.validate])
+
+    def run(self, who: str, argv: t.Sequence[str], quiet: bool = False) -> bytes:
+        """Standard output of a command in the birth container."""
+        shown = " ".join(argv[:3])
+        try:
+            with self.engine.translating(f"{who}: {shown}"):
+                code, out, err = self.engine.run_in(
+                    self.container, argv, user=f"{self.spec.uid}:{self.spec.gid}", workdir=WORK, environment={"HOME": WORK}
+                )
+        except EngineError:
+            self.check_lease(who, shown)
+            raise
+        if code == 0:
+            return out
+        self.check_lease(who, shown, killed=code == 137)
+        lines = [line.strip() for line in (err + b"\n" + out).decode("utf-8", "replace").splitlines() if line.strip()]
+        reason = "its output may hold secrets and is not shown" if quiet else lines[0][:300] if lines else "it said nothing"
+        raise BirthFailed(
+            f"{who}: {shown} failed with code {code} ({reason}): no genesis was made; check image {self.spec.image} and the options"
+        )
+
+    def check_lease(self, who: str, shown: str, killed: bool = True) -> None:
+        """Raise when a command failed because the container that it ran in has ended."""
+        deadline = time.monotonic() + SETTLING
+        while (found := self.engine.inspect(self.container)) and found["State"]["Running"]:
+            if not killed or time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        raise BirthFailed(
+            f"{who}: {shown} did not end before the lease of {self.spec.lease} s is over: no genesis was made; raise the option lease"
+        )
+
+
+def _taken(node: Node, tree: t.Mapping[str, File], read: t.Callable[[str], bytes]) -> t.Iterator[File]:
+    for take in node.files:
+        if not take.source.endswith("/"):
+            yield File(take.path, read(take.source), take.mode)
+            continue
+        found = [path for path in tree if path.startswith(take.source)]
+        if not found:
+            read(take.source)
+        for path in found:
+            yield File(f"{take.path.rstrip('/')}/{path[len(take.source) :]}", tree[path].content, take.mode)
+
+
+def read_document(engine: Engine, spec: Spec, source: Volume) -> bytes:
+    """The genesis document out of a volume that has it, through a container that is never started."""
+    name = f"{spec.cluster}-birth-writer"
+    container = _carrier(engine, spec, name, [Mount(SOURCE, source.name, type="volume", read_only=True, no_copy=True)])
+    try:
+        found = engine.get(container, f"{SOURCE}/{spec.document.path}")
+    finally:
+        remove_container(engine, container)
+    document = found[0].content if found else b""
+    if digest_of(document) != source.digest:
+        raise Refused(
+            f"volume {source.name}: its {spec.document.path} is not the genesis that its label names: restore the file, "
+            "or purge the cluster to start a new chain"
+        )
+    return document
+
+
+def _carrier(engine: Engine, spec: Spec, name: str, mounts: t.Sequence[t.Any]) -> str:
+    with engine.translating(f"creating {name}"):
+        created = engine.api.create_container(
+            spec.image,
+            entrypoint=list(spec.hold[:1]),
+            name=name,
+            labels=labels.own(spec.cluster, "oneoff"),
+            host_config=engine.api.create_host_config(network_mode="none", cap_drop=["ALL"], mounts=list(mounts)),
+        )
+    return str(created["Id"])
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------
+# Volumes
+
+
+def write_volumes(engine: Engine, spec: Spec, decided: Plan, made: Made, writer: str) -> None:
+    """Make the volumes of the newborn nodes and fill them with one call."""
+    powers = decided.powers
+
+    def create(node: Node) -> None:
+        marks = volume_labels(spec, node, made.digest, made.identities[node.name], powers)
+        with engine.translating(f"creating volume {node.volume}"):
+            created = engine.api.create_volume(node.volume, labels=marks)
+        if (created.get("Labels") or {}) != marks:
+            raise BirthFailed(f"volume {node.volume}: appeared while the genesis was made: run again")
+
+    each(decided.newborn, create)
+    mounts = [Mount(f"{MOUNTS}/{node.name}", node.volume, type="volume", no_copy=True) for node in decided.newborn]
+    carrier = _carrier(engine, spec, writer, mounts)
+    files: t.List[File] = []
+    for node in decided.newborn:
+        files += owned(f"{MOUNTS}/{node.name}", made.files[node.name], spec)
+    engine.put(carrier, "/", files)
+    remove_container(engine, carrier)
+
+
+def owned(root: str, files: t.Sequence[File], spec: Spec) -> t.List[File]:
+    """``files`` below ``root`` as the node's own, with their folders (which only the node may enter) before them."""
+    folders = {f"{root}/"}
+    for file in files:
+        folders.update(f"{root}/{parent}/" for parent in PurePosixPath(file.path).parents if str(parent) != ".")
+    entries = [File(folder, b"", 0o700, spec.uid, spec.gid) for folder in sorted(folders)]
+    return entries + [File(f"{root}/{file.path}", file.content, file.mode, spec.uid, spec.gid) for file in files]

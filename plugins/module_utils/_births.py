@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Births that are not finished: the containers that record them, whether somebody still works on one, and how one is undone.
+
+A birth container lists, in a label, the volumes that it makes. While it exists they are not valid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
+
+with contextlib.suppress(ImportError):  # Engine() reports it
+    import docker.errors
+
+# JSON list of the volumes that a birth container makes.
+VOLUMES = labels.PREFIX + "birth-volumes"
+# JSON: the process that works in a birth container, see me().
+HOLDER = labels.PREFIX + "holder"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A birth container that is there. ``volumes`` are what it makes; ``held``: a process that we can see works in it."""
+
+    id: str
+    name: str
+    running: bool
+    volumes: t.Tuple[str, ...]
+    holder: t.Mapping[str, t.Any]
+
+
+def find_births(engine: Engine, cluster: str) -> t.List[Leftover]:
+    """The birth containers of a cluster, finished by nobody yet."""
+    filters = labels.select(cluster, "oneoff")
+    filters["label"].append(VOLUMES)
+    with engine.translating("listing containers"):
+        found = engine.api.containers(all=True, filters=filters)
+    births = []
+    for item in found:
+        marks = item["Labels"]
+        births.append(
+            Leftover(
+                id=item["Id"],
+                name=item["Names"][0].lstrip("/"),
+                running=item["State"] == "running",
+                volumes=tuple(_parsed(marks.get(VOLUMES), [])),
+                holder=_parsed(marks.get(HOLDER), {}),
+            )
+        )
+    return births
+
+
+def _parsed(text: t.Optional[str], default: t.Any) -> t.Any:
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return default
+
+
+def me() -> t.Dict[str, t.Any]:
+    """This process, so that another one can tell whether it still lives."""
+    return {**_sight(), "pid": os.getpid(), "since": _since(os.getpid())}
+
+
+def _sight() -> t.Dict[str, str]:
+    """What must agree for two processes to see one another: the boot of the machine and the process namespace."""
+    sight = {"boot": "", "space": ""}
+    with contextlib.suppress(OSError):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            sight["boot"] = stream.read().strip()
+        sight["space"] = os.readlink("/proc/self/ns/pid")
+    return sight
+
+
+def _since(pid: int) -> str:
+    """When a process began, in clock ticks since boot; empty when it is gone."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+        return stream.read().rpartition(")")[2].split()[19]
+    return ""
+
+
+def is_held(birth: Leftover) -> bool:
+    """Whether somebody may still work in a birth container. One that ended its lease, or never began, is nobody's."""
+    holder = birth.holder
+    if {key: holder.get(key) for key in ("boot", "space")} == _sight():
+        return bool(holder.get("since")) and _since(int(holder.get("pid") or 0)) == holder.get("since")
+    # A maker on another machine cannot be seen: its container's lease counts.
+    return birth.running
+
+
+def discard(engine: Engine, birth: Leftover) -> None:
+    """Remove a birth that was not finished: the volumes, then the container that lists them."""
+    with engine.translating(f"looking at {writer_name(birth.name)}"), contextlib.suppress(docker.errors.NotFound):
+        writer = engine.api.inspect_container(writer_name(birth.name))
+        if (writer["Config"].get("Labels") or {}).get(labels.KIND) == "oneoff":
+            remove_container(engine, writer["Id"])
+    for name in birth.volumes:
+        with engine.translating(f"removing volume {name} of an unfinished birth"), contextlib.suppress(docker.errors.NotFound):
+            engine.api.remove_volume(name)
+    remove_container(engine, birth.id)
+
+
+def discard_unfinished(engine: Engine, cluster: str) -> t.List[str]:
+    """Remove every unfinished birth of a cluster that nobody works on; returns the volumes that they listed.
+
+    For those who remove containers of the cluster: a birth container must not go before the volumes that it lists.
+    """
+    gone: t.List[str] = []
+    for birth in find_births(engine, cluster):
+        if is_held(birth):
+            raise Refused(f"{birth.name}: another run is making the genesis of {cluster}: wait until it ends")
+        discard(engine, birth)
+        gone += birth.volumes
+    return gone
+
+
+def remove_container(engine: Engine, container: str) -> None:
+    """Remove a one-off container, running or not; one that is gone is fine."""
+    with engine.translating(f"removing container {container}"), contextlib.suppress(docker.errors.NotFound):
+        engine.api.remove_container(container, force=True, v=True)
+
+
+def writer_name(birth_name: str) -> str:
+    """Name of the container that mounts the new volumes."""
+    return f"{birth_name}-writer"

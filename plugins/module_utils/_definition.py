@@ -1,0 +1,221 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wanted, as frozen data: container, network and their form in the Engine's API.
+
+_parse.py makes these from plain data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._aspects import aspects
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a container; ``host`` is None when it is not published."""
+
+    container: int
+    host: t.Optional[int] = None
+    address: str = "127.0.0.1"
+    protocol: str = "tcp"
+
+    @property
+    def key(self) -> str:
+        """The Engine's name of the port, such as ``8545/tcp``."""
+        return f"{self.container}/{self.protocol}"
+
+    @property
+    def published(self) -> str:
+        """Where it is published, such as ``127.0.0.1:8545``; the protocol is added unless it is tcp."""
+        suffix = "" if self.protocol == "tcp" else f"/{self.protocol}"
+        return f"{self.address}:{self.host}{suffix}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A named volume and where it is mounted."""
+
+    name: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file that is written into the container before it starts; ``mode`` is octal text such as ``0644``."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+
+    @property
+    def digest(self) -> str:
+        """sha256 of mode and content: changing either needs a new container."""
+        return hashlib.sha256(f"{int(self.mode, 8):o}\n{self.content}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class NetworkDefinition:
+    """The network of a cluster on one Docker host. An ``external`` one must exist and is left alone."""
+
+    name: str
+    subnet: t.Optional[str] = None
+    gateway: t.Optional[str] = None
+    driver: str = "bridge"
+    internal: bool = False
+    attachable: bool = False
+    options: t.Mapping[str, str] = field(default_factory=dict)
+    external: bool = False
+
+    def payload(self, cluster: str) -> t.Dict[str, t.Any]:
+        """Arguments for the SDK's ``create_network``."""
+        pool = {key: value for key, value in (("Subnet", self.subnet), ("Gateway", self.gateway)) if value}
+        return {
+            "name": self.name,
+            "driver": self.driver,
+            "options": dict(self.options) or None,
+            "ipam": {"Driver": "default", "Config": [pool]} if pool else None,
+            "check_duplicate": True,
+            "internal": self.internal,
+            "attachable": self.attachable or None,
+            "enable_ipv6": ":" in (self.subnet or ""),
+            "labels": labels.own(cluster, "network"),
+        }
+
+
+@dataclass(frozen=True)
+class ContainerDefinition:
+    """The complete desired state of one container. None means: what the image or the Engine gives."""
+
+    name: str
+    node: str
+    image: str
+    role: str = ""
+    flavor: str = ""
+    command: t.Optional[t.Tuple[str, ...]] = None
+    entrypoint: t.Optional[t.Tuple[str, ...]] = None
+    env: t.Mapping[str, str] = field(default_factory=dict)
+    user: t.Optional[str] = None
+    hostname: t.Optional[str] = None
+    network_ip: t.Optional[str] = None
+    aliases: t.Tuple[str, ...] = ()
+    ports: t.Tuple[Port, ...] = ()
+    volumes: t.Tuple[Volume, ...] = ()
+    tmpfs: t.Mapping[str, str] = field(default_factory=dict)
+    files: t.Tuple[ConfigFile, ...] = ()
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+    nanocpus: t.Optional[int] = None
+    memory: t.Optional[int] = None
+    pids: t.Optional[int] = None
+    cap_add: t.Tuple[str, ...] = ()
+    read_only: bool = True
+    init: bool = True
+    restart: str = "unless-stopped"
+    restart_tries: int = 0
+    stop_grace: int = 30
+    stop_signal: t.Optional[str] = None
+    health: t.Optional[t.Mapping[str, t.Any]] = None
+    log: t.Mapping[str, str] = field(default_factory=dict)
+    ulimits: t.Mapping[str, t.Tuple[int, int]] = field(default_factory=dict)
+    sysctls: t.Mapping[str, str] = field(default_factory=dict)
+    extra_hosts: t.Mapping[str, str] = field(default_factory=dict)
+    genesis: t.Optional[str] = None
+
+    @property
+    def owner(self) -> t.Optional[t.Tuple[int, int]]:
+        """Uid and gid of the user when they are given as numbers."""
+        uid, _colon, gid = (self.user or "").partition(":")
+        if not uid.isdigit() or (gid and not gid.isdigit()):
+            return None
+        return int(uid), int(gid or uid)
+
+    def own_labels(self, cluster: str, kind: str) -> t.Dict[str, str]:
+        """The labels of this node's objects."""
+        more = {"node": self.node, "role": self.role, "flavor": self.flavor}
+        if self.genesis:
+            more["genesis"] = self.genesis
+        return labels.own(cluster, kind, **{key: value for key, value in more.items() if value})
+
+    def mount_of(self, path: str) -> t.Optional[t.Union[Volume, str]]:
+        """What ``path`` lies on: a volume, the target of a tmpfs, or None for the root file system."""
+        places: t.Dict[str, t.Union[Volume, str]] = {target: target for target in self.tmpfs}
+        places.update({volume.target: volume for volume in self.volumes})
+        while path != "/":
+            if path in places:
+                return places[path]
+            path = posixpath.dirname(path)
+        return None
+
+    def payload(self, cluster: str, network: t.Optional[str]) -> t.Dict[str, t.Any]:
+        """The body of the Engine's request to create this container, attached to ``network``."""
+        all_labels = {**self.labels, **self.own_labels(cluster, "node")}
+        if self.files:
+            all_labels[labels.FILES] = json.dumps({file.path: file.digest for file in self.files}, sort_keys=True)
+        host: t.Dict[str, t.Any] = {
+            "ReadonlyRootfs": self.read_only,
+            "Init": self.init,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "RestartPolicy": {"Name": self.restart, "MaximumRetryCount": self.restart_tries},
+            "LogConfig": {"Type": "json-file", "Config": dict(self.log)},
+        }
+        config: t.Dict[str, t.Any] = {"Image": self.image, "Labels": all_labels, "StopTimeout": self.stop_grace, "HostConfig": host}
+        optional: t.Dict[str, t.Any] = {
+            "Cmd": None if self.command is None else list(self.command),
+            "Entrypoint": None if self.entrypoint is None else list(self.entrypoint),
+            "Env": [f"{key}={value}" for key, value in self.env.items()] or None,
+            "User": self.user,
+            "Hostname": self.hostname,
+            "StopSignal": self.stop_signal,
+            "Healthcheck": dict(self.health) if self.health else None,
+            "ExposedPorts": {port.key: {} for port in self.ports} or None,
+        }
+        config.update({key: value for key, value in optional.items() if value is not None})
+        bindings: t.Dict[str, t.List[t.Dict[str, str]]] = {}
+        for port in self.ports:
+            if port.host is not None:
+                bindings.setdefault(port.key, []).append({"HostIp": port.address, "HostPort": str(port.host)})
+        optional = {
+            "PortBindings": bindings,
+            # The Engine makes a missing volume together with its container, so there is no moment with only one of them.
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": volume.name,
+                    "Target": volume.target,
+                    "ReadOnly": volume.read_only,
+                    "VolumeOptions": {"Labels": self.own_labels(cluster, "volume")},
+                }
+                for volume in self.volumes
+            ],
+            "Tmpfs": dict(self.tmpfs),
+            "CapAdd": list(self.cap_add),
+            "Memory": self.memory,
+            "NanoCpus": self.nanocpus,
+            "PidsLimit": self.pids,
+            "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in sorted(self.ulimits.items())],
+            "Sysctls": dict(self.sysctls),
+            "ExtraHosts": [f"{name}:{address}" for name, address in sorted(self.extra_hosts.items())],
+            "NetworkMode": network,
+        }
+        host.update({key: value for key, value in optional.items() if value})
+        if network:
+            config["NetworkingConfig"] = {"EndpointsConfig": {network: self.endpoint()}}
+        # What is defined now; a later definition that leaves something out can tell that it was once set.
+        all_labels[labels.DEFINED] = json.dumps(sorted(aspects(config, host)))
+        return config
+
+    def endpoint(self) -> t.Dict[str, t.Any]:
+        """The settings with which this container joins the network of its cluster."""
+        settings: t.Dict[str, t.Any] = {"Aliases": list(self.aliases)}
+        if self.network_ip:
+            family = "IPv6Address" if ":" in self.network_ip else "IPv4Address"
+            settings["IPAMConfig"] = {family: self.network_ip}
+        return settings

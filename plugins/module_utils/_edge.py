@@ -1,0 +1,41 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The edge between Ansible and the rest: the only place that knows AnsibleModule."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import ENGINE_ARGUMENTS, Engine, options_from
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+
+# Set by the action plugins, which follow the file while the module runs.
+PROGRESS_ARGUMENT: t.Dict[str, t.Dict[str, t.Any]] = {"progress_path": {"type": "path"}}
+
+
+def run_module(
+    arguments: t.Mapping[str, t.Any],
+    work: t.Callable[[t.Mapping[str, t.Any], Engine, Progress, bool], t.Dict[str, t.Any]],
+    **rules: t.Any,
+) -> None:
+    """Run ``work(params, engine, progress, check_mode)`` as an Ansible module and exit with the result that it returns.
+
+    ``rules`` go to :class:`AnsibleModule` (``required_if`` and the like). A :class:`ClusterError` becomes ``fail_json``
+    with its message as ``msg`` and its details beside it. ``params`` also has ``diff_mode``: whether a diff is wanted.
+    ``warnings`` in the result (texts) are shown as Ansible's own.
+    """
+    module = AnsibleModule(argument_spec={**arguments, **ENGINE_ARGUMENTS, **PROGRESS_ARGUMENT}, supports_check_mode=True, **rules)
+    progress = Progress(module.params["progress_path"])
+    try:
+        params = {**module.params, "diff_mode": module._diff}  # noqa: SLF001 - AnsibleModule tells it in no other way
+        result = work(params, Engine(options_from(module.params)), progress, module.check_mode)
+    except ClusterError as exc:
+        module.fail_json(msg=exc.message, exception=exc, **exc.details)
+    finally:
+        progress.close()
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
+    module.exit_json(**result)

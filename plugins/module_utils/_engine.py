@@ -1,0 +1,244 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection to a Docker Engine, and the few things that every user of it needs.
+
+The low-level client of the Docker SDK is used on purpose: its objects are the Engine's own JSON, and it spends
+the fewest requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import tarfile
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineError, EngineUnreachable
+
+try:
+    import docker
+    import docker.errors
+    import docker.tls
+    import requests.exceptions
+except ImportError as exc:  # pragma: no cover - the edge reports it
+    DOCKER_IMPORT_ERROR: t.Optional[ImportError] = exc
+else:
+    DOCKER_IMPORT_ERROR = None
+
+# Seconds to wait for the exit code of a command whose output has ended.
+EXEC_PATIENCE = 10.0
+
+DEFAULT_URL = "unix:///var/run/docker.sock"
+# Schemes of a local socket.
+UNIX = ("unix:", "http+unix:")
+
+Item = t.TypeVar("Item")
+Result = t.TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to reach an Engine. ``timeout`` is in seconds and holds for one request."""
+
+    url: str = DEFAULT_URL
+    timeout: int = 60
+    ca: t.Optional[str] = None
+    cert: t.Optional[str] = None
+    key: t.Optional[str] = None
+
+
+# The argument spec shared by all modules that talk to an Engine; documented in doc_fragments/engine.py.
+ENGINE_ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
+    "engine_url": {"type": "str"},
+    "engine_timeout": {"type": "int", "default": 60},
+    "engine_ca": {"type": "path"},
+    "engine_cert": {"type": "path"},
+    "engine_key": {"type": "path", "no_log": False},
+}
+
+
+def options_from(params: t.Mapping[str, t.Any]) -> EngineOptions:
+    """Engine options from module parameters; without ``engine_url``, ``DOCKER_HOST`` counts, as for the docker command."""
+    return EngineOptions(
+        url=params.get("engine_url") or os.environ.get("DOCKER_HOST") or DEFAULT_URL,
+        timeout=params.get("engine_timeout") or 60,
+        ca=params.get("engine_ca"),
+        cert=params.get("engine_cert"),
+        key=params.get("engine_key"),
+    )
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to put into, or read from, a container. ``path`` is relative to the folder that is read or written."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+class Engine:
+    """A connection to one Docker Engine. Safe to use from several threads."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        if DOCKER_IMPORT_ERROR is not None:
+            raise EngineError(
+                f"the Docker SDK for Python is missing on the Docker host ({DOCKER_IMPORT_ERROR}): "
+                "install it for the Python that Ansible uses there (pip install docker)"
+            )
+        self.options = options
+        tls: t.Any = None
+        if options.ca or options.cert:
+            pair = (options.cert, options.key) if options.cert and options.key else None
+            tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=options.ca, verify=bool(options.ca) or None)
+        try:
+            # The published types of the low-level client are too incomplete to be of use.
+            self.api: t.Any = docker.APIClient(
+                base_url=options.url, version="auto", timeout=options.timeout, tls=tls or False, num_pools=32
+            )
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as exc:
+            raise EngineUnreachable(
+                f"no Docker Engine answers at {options.url} ({root_cause(exc)}): start it (for example: systemctl start docker), "
+                "or name another with engine_url or DOCKER_HOST"
+            ) from exc
+        if options.url.startswith(UNIX):
+            # No proxy and no password file of the environment concerns a socket; looking for them costs more than the answer.
+            self.api.trust_env = False
+
+    @contextlib.contextmanager
+    def translating(self, what: str) -> t.Iterator[None]:
+        """Turn the SDK's exceptions into an :class:`EngineError` that starts with ``what`` was being done."""
+        try:
+            yield
+        except docker.errors.DockerException as exc:
+            raise EngineError(f"{what}: {explain(exc)}") from exc
+        except requests.exceptions.ConnectionError as exc:
+            gone = f"the Docker Engine at {self.options.url} went away ({root_cause(exc)})"
+            raise EngineUnreachable(f"{what}: {gone}: start it and run again") from exc
+        except requests.exceptions.RequestException as exc:
+            raise EngineError(f"{what}: the Docker Engine did not answer within {self.options.timeout} s; raise engine_timeout") from exc
+
+    def inspect(self, container: str) -> t.Optional[t.Dict[str, t.Any]]:
+        """The Engine's inspection of a container; None when there is none of that name or id."""
+        with self.translating(f"inspecting container {container}"):
+            try:
+                found: t.Dict[str, t.Any] = self.api.inspect_container(container)
+            except docker.errors.NotFound:
+                return None
+            return found
+
+    def image_id(self, image: str) -> t.Optional[str]:
+        """Id of the image; None when it is not on this Docker host."""
+        with self.translating(f"inspecting image {image}"):
+            try:
+                return str(self.api.inspect_image(image)["Id"])
+            except docker.errors.NotFound:
+                return None
+
+    def mode_of(self, container: str, path: str) -> t.Optional[int]:
+        """Permission bits of ``path`` in a container, which need not run; None when there is no such path."""
+        with self.translating(f"looking at {path} of {container}"):
+            # The SDK only offers this together with the whole content.
+            url = self.api._url("/containers/{0}/archive", container)  # noqa: SLF001
+            answer = self.api.head(url, params={"path": path}, timeout=self.options.timeout)
+            if answer.status_code == 404:
+                return None
+            answer.raise_for_status()
+        mode = int(json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))["mode"])
+        # Go keeps setuid, setgid and sticky elsewhere than Unix.
+        special = ((1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000))
+        return (mode & 0o777) | sum(unix for bit, unix in special if mode & bit)
+
+    def put(self, container: str, folder: str, files: t.Iterable[File]) -> None:
+        """Write ``files`` below ``folder`` of a container, which need not run.
+
+        A :class:`File` whose path ends in ``/`` is a folder: it is made, or its owner and mode are set.
+        """
+        with self.translating(f"writing files into {container}"):
+            self.api.put_archive(container, folder, pack(files))
+
+    def run_in(self, container: str, command: t.Sequence[str], **options: t.Any) -> t.Tuple[t.Optional[int], bytes, bytes]:
+        """Run ``command`` in a running container: exit code, standard output, standard error. ``options`` go to ``exec_create``.
+
+        The SDK's errors are not translated: callers say what they were doing. The code is None when the Engine does not tell it in time.
+        """
+        call = self.api.exec_create(container, list(command), stdout=True, stderr=True, **options)["Id"]
+        out, err = self.api.exec_start(call, demux=True)
+        deadline = time.monotonic() + EXEC_PATIENCE
+        # On a busy machine the output ends before the Engine has noted the exit code.
+        while (code := self.api.exec_inspect(call)["ExitCode"]) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return code, bytes(out or b""), bytes(err or b"")
+
+    def get(self, container: str, path: str) -> t.List[File]:
+        """Read the file or folder ``path`` of a container; paths in the result start with its last component."""
+        with self.translating(f"reading {path} of {container}"):
+            stream, _stat = self.api.get_archive(container, path)
+            return unpack(b"".join(stream))
+
+
+def each(items: t.Sequence[Item], work: t.Callable[[Item], Result], concurrency: int = 8) -> t.List[Result]:
+    """``work`` on every item, ``concurrency`` at a time; results in the order of ``items``. The first error is raised when all ended."""
+    if len(items) < 2 or concurrency < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(max_workers=min(concurrency, len(items))) as pool:
+        return [future.result() for future in [pool.submit(work, item) for item in items]]
+
+
+def pack(files: t.Iterable[File]) -> bytes:
+    """A tar of ``files``, the same bytes for the same files. Missing parent folders are left to the Engine (root, 0755)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path.lstrip("/") or ".")
+            entry.mode, entry.uid, entry.gid = file.mode, file.uid, file.gid
+            if file.path.endswith("/"):
+                entry.type = tarfile.DIRTYPE
+                archive.addfile(entry)
+            else:
+                entry.size = len(file.content)
+                archive.addfile(entry, io.BytesIO(file.content))
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> t.List[File]:
+    """The regular files of a tar."""
+    files = []
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r") as archive:
+        for entry in archive:
+            source = archive.extractfile(entry) if entry.isreg() else None
+            if source is not None:
+                files.append(File(entry.name, source.read(), entry.mode, entry.uid, entry.gid))
+    return files
+
+
+def explain(exc: BaseException) -> str:
+    """The Engine's own words, on one line."""
+    text = getattr(exc, "explanation", None) or str(exc)
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return " ".join(str(text).split())
+
+
+def root_cause(exc: BaseException) -> str:
+    """The innermost reason of a chain of connection errors, such as ``No such file or directory``."""
+    seen: t.Set[int] = set()
+    current: t.Optional[BaseException] = exc
+    reason = str(exc)
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, OSError) and current.strerror:
+            reason = current.strerror
+        following = current.__cause__ or current.__context__
+        if following is None:
+            following = next((arg for arg in current.args if isinstance(arg, BaseException)), None)
+        current = following
+    return " ".join(reason.split())

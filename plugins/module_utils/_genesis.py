@@ -1,0 +1,342 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a genesis is made from, whether the one that is there still fits, and how its document is put together. No Engine here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._assemble import mode_from, owner_from
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import BirthFailed, Refused
+
+# The folder of the one-off container in which the tool works.
+WORK = "/birth"
+DOCUMENT = f"{WORK}/genesis.json"
+
+# What check mode says in place of things that do not exist yet.
+UNBORN = "made-at-birth"
+
+Data = t.Dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A call of the chain's tool. ``quiet``: its output may hold secrets and is never shown."""
+
+    argv: t.Tuple[str, ...]
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Take:
+    """A file (or, with a ``source`` that ends in ``/``, a folder of files) that goes from the birth into the node's volume."""
+
+    source: str
+    path: str
+    mode: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node to be born. ``power`` is 0 for a node that does not vote."""
+
+    name: str
+    role: str
+    volume: str
+    power: int
+    commands: t.Tuple[Command, ...]
+    identity: t.Tuple[str, ...]
+    files: t.Tuple[Take, ...]
+
+    @property
+    def votes(self) -> bool:
+        """Whether the node is part of the genesis."""
+        return self.power > 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the document is made; the paths hold ``{node}`` for the name of each voting node. See the module's documentation."""
+
+    base: str
+    path: str
+    mode: int = 0o444
+    append: t.Tuple[str, ...] = ()
+    collect: t.Tuple[t.Tuple[str, str], ...] = ()
+    merge: t.Mapping[str, t.Any] = field(default_factory=dict)
+    validate: t.Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that a birth depends on."""
+
+    cluster: str
+    flavor: str
+    image: str
+    uid: int
+    gid: int
+    chain_id: int
+    nodes: t.Tuple[Node, ...]
+    document: Recipe
+    hold: t.Tuple[str, ...]
+    lease: int
+    concurrency: int
+
+    @property
+    def powers(self) -> t.Dict[str, int]:
+        """Voting power by node, validators only."""
+        return {node.name: node.power for node in self.nodes if node.votes}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that carries a genesis."""
+
+    name: str
+    node: str
+    role: str
+    digest: str
+    identity: str
+    chain_id: int
+    powers: t.Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``newborn``: the nodes to be made; ``digest`` and ``source``: the genesis that they join, None for a new one."""
+
+    newborn: t.Tuple[Node, ...] = ()
+    digest: t.Optional[str] = None
+    source: t.Optional[Volume] = None
+    powers: t.Mapping[str, int] = field(default_factory=dict)
+    identities: t.Mapping[str, str] = field(default_factory=dict)
+    warnings: t.Tuple[str, ...] = ()
+
+
+def spec_from(params: t.Mapping[str, t.Any]) -> Spec:
+    """The module's options as a spec; raises :class:`Refused` when they cannot be meant."""
+    uid, gid = owner_from(params["user"])
+    nodes = tuple(_node_from(item) for item in params["nodes"])
+    for what, values in (("node", [node.name for node in nodes]), ("volume", [node.volume for node in nodes])):
+        for value in values:
+            if values.count(value) > 1:
+                raise Refused(f"genesis of {params['cluster']}: {what} {value} is listed twice: list it once")
+    if not any(node.votes for node in nodes):
+        raise Refused(
+            f"genesis of {params['cluster']}: no node votes, and a chain without a validator makes no blocks: "
+            "give the spec at least one validator"
+        )
+    given = params["document"]
+    document = Recipe(
+        base=given["base"],
+        path=_inside(given["path"]),
+        mode=mode_from(given.get("mode"), 0o444),
+        append=tuple(given.get("append") or []),
+        collect=tuple((item["source"], item["into"]) for item in given.get("collect") or []),
+        merge=given.get("merge") or {},
+        validate=tuple(given.get("validate") or []),
+    )
+    return Spec(
+        cluster=params["cluster"],
+        flavor=params.get("flavor") or "",
+        image=params["image"],
+        uid=uid,
+        gid=gid,
+        chain_id=params["chain_id"],
+        nodes=nodes,
+        document=document,
+        hold=tuple(params["hold"]),
+        lease=params["lease"],
+        concurrency=params["concurrency"],
+    )
+
+
+def _node_from(item: t.Mapping[str, t.Any]) -> Node:
+    power = item.get("voting_power") or 0
+    if power < 0:
+        raise Refused(f"{item['name']}: voting power {power} is negative: use 0 for a node that does not vote")
+    return Node(
+        name=item["name"],
+        role=item["role"],
+        volume=item["volume"],
+        power=power,
+        commands=tuple(Command(tuple(command["argv"]), bool(command.get("quiet"))) for command in item.get("commands") or []),
+        identity=tuple(item.get("identity") or []),
+        files=tuple(Take(file["source"], _inside(file["path"]), mode_from(file.get("mode"), 0o400)) for file in item.get("files") or []),
+    )
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in PurePosixPath(path).parts:
+        raise Refused(
+            f"genesis: the path {path} must be relative to the root of the volume, without ..: write for example config/genesis.json"
+        )
+    return path
+
+
+def volume_from(item: t.Mapping[str, t.Any], flavor: str) -> t.Optional[Volume]:
+    """A volume of the Engine's list as a volume with a genesis, None when it carries none (of this flavor)."""
+    marks = item.get("Labels") or {}
+    if not marks.get(labels.GENESIS) or marks.get(labels.FLAVOR, "") != flavor:
+        return None
+    try:
+        birth = json.loads(marks[labels.BIRTH])
+        return Volume(
+            name=item["Name"],
+            node=marks[labels.NODE],
+            role=marks[labels.ROLE],
+            digest=marks[labels.GENESIS],
+            identity=marks.get(labels.IDENTITY, ""),
+            chain_id=int(birth["chain_id"]),
+            powers={str(name): int(power) for name, power in birth["validators"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Refused(
+            f"volume {item['Name']}: its labels of a genesis are damaged: remove it when its data can go "
+            f"(docker volume rm {item['Name']}), and run again"
+        ) from None
+
+
+def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
+    """What is to be made so that every node of ``spec`` has a volume of one genesis; raises :class:`Refused` where that cannot be."""
+    if not volumes:
+        return Plan(newborn=spec.nodes, powers=spec.powers)
+    purge = f"or purge the cluster to start a new chain (teardown with -e teardown_purge=true -e confirm={spec.cluster})"
+    _one_genesis(volumes, purge)
+    born = volumes[0]
+    present = {volume.node: volume for volume in volumes}
+    if born.chain_id != spec.chain_id:
+        raise Refused(
+            f"chain_id {spec.chain_id}: the genesis of {spec.cluster} was made for {born.chain_id}, and a chain keeps its id: "
+            f"set chain_id back to {born.chain_id}, {purge}"
+        )
+    for node in spec.nodes:
+        _fits(node, born, present.get(node.name), purge)
+    gone = {name: power for name, power in born.powers.items() if name not in spec.powers}
+    warnings = []
+    if gone:
+        names = ", ".join(sorted(gone))
+        left, total = sum(born.powers.values()) - sum(gone.values()), sum(born.powers.values())
+        if 3 * left <= 2 * total:
+            raise Refused(
+                f"{names}: validators of the genesis that the spec lacks; the others hold {left} of {total} voting power and the chain "
+                f"needs more than two thirds: put them back into the spec, {purge}"
+            )
+        warnings.append(
+            f"{names}: still validators of the genesis, though not in the spec; "
+            f"the chain counts their voting power ({total - left} of {total}) as absent"
+        )
+    return Plan(
+        newborn=tuple(node for node in spec.nodes if node.name not in present),
+        digest=born.digest,
+        source=next(volume for volume in volumes if volume.digest == born.digest),
+        powers=born.powers,
+        identities={node.name: present[node.name].identity for node in spec.nodes if node.name in present},
+        warnings=tuple(warnings),
+    )
+
+
+def _one_genesis(volumes: t.Sequence[Volume], purge: str) -> None:
+    by_digest: t.Dict[str, t.List[str]] = {}
+    for volume in volumes:
+        by_digest.setdefault(volume.digest, []).append(volume.name)
+    if len(by_digest) > 1:
+        listed = "; ".join(f"{digest[:12]}: {', '.join(sorted(names))}" for digest, names in sorted(by_digest.items()))
+        raise Refused(
+            f"volumes of {len(by_digest)} different geneses ({listed}): keep one: remove the volumes of the other when their data can go "
+            f"(docker volume rm), {purge}"
+        )
+
+
+def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str) -> None:
+    power = born.powers.get(node.name)
+    if present and present.name != node.volume:
+        raise Refused(
+            f"{node.name}: its data are in volume {present.name}, the spec asks for {node.volume}: "
+            f"set container_name back so that the names agree, {purge}"
+        )
+    if node.votes and power is None:
+        raise Refused(
+            f"{node.name}: is a validator in the spec and not in the genesis of {born.digest[:12]}: validators are chosen at birth: "
+            f"make it a fullnode, {purge}"
+        )
+    if not node.votes and power is not None:
+        raise Refused(
+            f"{node.name}: is a validator of the genesis and has another role ({node.role}) in the spec: make it a validator again, {purge}"
+        )
+    if node.votes and power != node.power:
+        raise Refused(
+            f"{node.name}: voting power {node.power} in the spec, {power} in the genesis: set it back to {power} "
+            f"(a running chain changes it by its own transactions), {purge}"
+        )
+    if node.votes and present is None:
+        raise Refused(
+            f"{node.name}: its volume {node.volume} is gone, and its validator key with it: restore the volume from a backup "
+            f"with its labels, or leave {node.name} out of the spec while the others hold more than two thirds of the voting power, {purge}"
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------
+# The document
+
+
+def assemble_document(spec: Spec, read: t.Callable[[str], bytes]) -> bytes:
+    """The genesis document of all voting nodes. ``read`` gives a file of the birth by its absolute path."""
+    recipe = spec.document
+    voters = [node.name for node in spec.nodes if node.votes]
+    document = _json(recipe.base, voters[0], read)
+    for name in voters[1:]:
+        other = _json(recipe.base, name, read)
+        for path in recipe.append:
+            _list(document, path).extend(_list(other, path))
+    for source, into in recipe.collect:
+        _list(document, into).extend(_json(source, name, read) for name in voters)
+    return (json.dumps(merged(document, recipe.merge), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _json(template: str, node: str, read: t.Callable[[str], bytes]) -> Data:
+    path = template.replace("{node}", node)
+    try:
+        value = json.loads(read(path))
+    except ValueError as exc:
+        raise BirthFailed(f"{node}: {path} is not JSON ({exc}): the tool of this image makes another kind of genesis") from exc
+    if not isinstance(value, dict):
+        raise BirthFailed(f"{node}: {path} is not a JSON object: the tool of this image makes another kind of genesis")
+    return value
+
+
+def _list(document: Data, path: str) -> t.List[t.Any]:
+    current: t.Any = document
+    for key in path.split("."):
+        current = current.get(key) if isinstance(current, dict) else None
+    if not isinstance(current, list):
+        raise BirthFailed(f"genesis: {path} is not a list in the document: the tool of this image makes another kind of genesis")
+    return current
+
+
+def merged(base: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> Data:
+    """``base`` with ``more`` laid over it: objects are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in more.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, t.Mapping) else value
+    return result
+
+
+def digest_of(document: bytes) -> str:
+    """The digest that locks a genesis: what ``sha256sum`` says of its file."""
+    return hashlib.sha256(document).hexdigest()
+
+
+def volume_labels(spec: Spec, node: Node, digest: str, identity: str, powers: t.Mapping[str, int]) -> t.Dict[str, str]:
+    """Labels of a node's volume: they are the genesis lock."""
+    birth = json.dumps({"chain_id": spec.chain_id, "validators": dict(powers)}, separators=(",", ":"))
+    return labels.own(
+        spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, genesis=digest, identity=identity, birth=birth
+    )

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+from integration.running import Data, Nodes
+
+Run = t.Callable[..., Data]
+pytestmark = pytest.mark.usefixtures("two")
+
+
+@pytest.fixture
+def logs(run_module: Run, nodes: Nodes) -> Run:
+    """Run node_logs_info."""
+    return lambda check=False, **options: run_module("node_logs_info", {"cluster": nodes.cluster, **options}, check=check)
+
+
+@pytest.fixture
+def execute(run_module: Run, nodes: Nodes) -> Run:
+    """Run node_exec."""
+    return lambda command, check=False, **options: run_module(
+        "node_exec", {"cluster": nodes.cluster, "command": command, **options}, check=check
+    )
+
+
+@pytest.fixture
+def two(nodes: Nodes) -> Nodes:
+    """Two nodes that have said something. The Engine keeps no order between the two streams, so there is a pause."""
+    for name in ("a", "b"):
+        container = nodes.run(
+            name, f"echo {name} one; echo {name} two >&2; sleep 0.3; echo; echo {name} three; while true; do sleep 1; done"
+        )
+        until = time.monotonic() + 10
+        while b"three" not in nodes.engine.api.logs(container) and time.monotonic() < until:
+            time.sleep(0.05)
+    return nodes
+
+
+def test_logs_of_all_nodes_with_both_streams(logs: Run) -> None:
+    result = logs()
+    assert not result["changed"]
+    assert {name: sorted(lines) for name, lines in result["logs"].items()} == {
+        name: ["", f"{name} one", f"{name} three", f"{name} two"] for name in ("a", "b")
+    }
+    assert result["absent"] == []
+    assert logs(check=True)["logs"] == result["logs"]
+
+
+def test_logs_of_some_nodes_and_the_last_lines(logs: Run) -> None:
+    assert logs(nodes=["b"], tail=1)["logs"] == {"b": ["b three"]}
+    assert logs(nodes=["b"], tail=0)["logs"] == {"b": []}
+    assert len(logs(nodes=["b"], tail=-1)["logs"]["b"]) == 4
+
+
+def test_logs_since_a_time(logs: Run, two: Nodes) -> None:
+    assert len(logs(nodes=["a"], since="1h")["logs"]["a"]) == 4
+    assert len(logs(nodes=["a"], since="3600")["logs"]["a"]) == 4
+    assert len(logs(nodes=["a"], since="2020-01-01T00:00:00Z")["logs"]["a"]) == 4
+    two.engine.api.restart(f"{two.cluster}-a", timeout=0)
+    time.sleep(2.5)
+    assert logs(nodes=["a"], since="1s")["logs"]["a"] == []
+
+
+def test_logs_with_the_time_before_each_line(logs: Run) -> None:
+    line = logs(nodes=["a"], tail=1, timestamps=True)["logs"]["a"][0]
+    assert line.endswith("Z a three")
+    assert line.startswith("20")
+
+
+def test_logs_of_a_stopped_node_and_of_one_that_is_not_there(logs: Run, two: Nodes) -> None:
+    two.engine.api.stop(f"{two.cluster}-a", timeout=0)
+    result = logs(nodes=["a", "gone"], tail=1)
+    assert result["logs"] == {"a": ["a three"], "gone": []}
+    assert result["absent"] == ["gone"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"since": "yesterday"}, "since 'yesterday' is not a time: give for example 90s, 5m, 1h30m, 2d or 2026-01-31T12:00:00Z"),
+        ({"tail": -5}, "tail -5 is not a number of lines: give 0 or more, or -1 for all"),
+    ],
+)
+def test_bad_options_of_logs_are_one_line(logs: Run, options: Data, message: str) -> None:
+    assert logs(**options)["msg"] == message
+
+
+def test_a_command_in_all_nodes(execute: Run) -> None:
+    result = execute("sh -c 'echo out of $HOSTNAME; echo err >&2'")
+    assert result["changed"]
+    assert set(result["nodes"]) == {"a", "b"}
+    for node in result["nodes"].values():
+        assert node["rc"] == 0
+        assert node["stdout"].startswith("out of ")
+        assert node["stderr"] == "err\n"
+        assert node["error"] is None
+
+
+def test_words_of_a_list_are_left_as_they_are(execute: Run) -> None:
+    result = execute(["sh", "-c", 'echo "$0|$1"', "a b", "$HOME;*"], nodes=["a"])
+    assert result["nodes"]["a"]["stdout"] == "a b|$HOME;*\n"
+
+
+def test_a_command_as_another_user(execute: Run) -> None:
+    assert execute("id -u", nodes=["a"], user="1234:1234")["nodes"]["a"]["stdout"] == "1234\n"
+
+
+def test_a_command_that_fails_in_one_node_names_it_and_keeps_the_rest(execute: Run) -> None:
+    execute("touch /tmp/here", nodes=["a"])
+    result = execute("ls /tmp/here")
+    assert result["failed"]
+    assert result["msg"] == "ls /tmp/here failed: b: ended with 1 (ls: /tmp/here: No such file or directory)"
+    assert result["nodes"]["a"]["stdout"] == "/tmp/here\n"
+    assert result["nodes"]["b"]["rc"] == 1
+
+
+def test_a_program_that_is_not_there(execute: Run) -> None:
+    result = execute(["no-such-program"], nodes=["a"])
+    assert result["failed"]
+    assert "a: ended with 12" in result["msg"]
+    assert "no-such-program" in result["msg"]
+
+
+def test_a_command_that_takes_too_long_is_given_up(execute: Run) -> None:
+    began = time.monotonic()
+    result = execute("sleep 300", nodes=["a"], timeout=1)
+    assert time.monotonic() - began < 300
+    assert result["msg"] == "sleep 300 failed: a: did not end within 1 s and may still run in the container"
+
+
+def test_nodes_that_do_not_run_are_refused_before_anything_is_done(execute: Run, two: Nodes) -> None:
+    two.engine.api.stop(f"{two.cluster}-b", timeout=0)
+    result = execute("touch /tmp/done")
+    assert result["msg"] == "b does not run (its container is exited): start it first"
+    assert execute("ls /tmp/done", nodes=["a"])["failed"]
+    assert execute("true", nodes=["gone"])["msg"] == f"gone has no container in cluster {two.cluster}: deploy it first"
+
+
+def test_check_mode_runs_nothing(execute: Run) -> None:
+    result = execute("touch /tmp/done", check=True)
+    assert result["skipped"]
+    assert not result["changed"]
+    assert execute("ls /tmp/done", nodes=["a"])["failed"]
+
+
+@pytest.mark.parametrize("command", ["", [], "echo 'open"])
+def test_a_command_that_is_none_is_one_line(execute: Run, command: t.Any) -> None:
+    result = execute(command)
+    assert result["failed"]
+    assert "command" in result["msg"]
+    assert "\n" not in result["msg"]

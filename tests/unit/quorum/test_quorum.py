@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.gravity.cluster.plugins.module_utils._quorum import needed_of, quorum, quorum_after
+
+NAMES = [f"node_{number}" for number in range(7)]
+POWERS = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 10**18), max_size=7)
+SOME = st.sets(st.sampled_from(NAMES))
+FOUR = {f"node_{number}": 1 for number in range(4)}
+
+
+@given(POWERS, SOME)
+def test_quorum_is_more_than_two_thirds(powers: t.Mapping[str, int], up: t.Set[str]) -> None:
+    state = quorum(powers, up)
+    total = sum(powers.values())
+    share = sum(powers[name] for name in up if name in powers)
+    assert state.ok == (total == 0 or Fraction(share, total) > Fraction(2, 3))
+    assert (state.remaining, state.total) == (share, total)
+
+
+@given(st.integers(1, 10**30))
+def test_needed_is_the_least_power_that_is_enough(total: int) -> None:
+    least = needed_of(total)
+    assert 3 * least > 2 * total
+    assert 3 * (least - 1) <= 2 * total
+
+
+@given(POWERS, SOME, SOME)
+def test_the_number_in_the_message_agrees_with_the_answer(powers: t.Mapping[str, int], ready: t.Set[str], down: t.Set[str]) -> None:
+    answer = quorum_after(powers, ready, down)
+    if sum(powers.values()) and any(powers.get(name) for name in down):
+        assert answer["ok"] == (answer["remaining"] >= answer["needed"])
+
+
+@given(POWERS, SOME, SOME, SOME)
+def test_taking_more_down_never_helps(powers: t.Mapping[str, int], ready: t.Set[str], down: t.Set[str], more: t.Set[str]) -> None:
+    fewer, all_of_them = quorum_after(powers, ready, down), quorum_after(powers, ready, down | more)
+    assert all_of_them["remaining"] <= fewer["remaining"]
+
+
+@given(POWERS, SOME, SOME)
+def test_the_order_and_repetition_of_names_do_not_matter(powers: t.Mapping[str, int], ready: t.Set[str], down: t.Set[str]) -> None:
+    assert quorum_after(powers, sorted(ready) * 2, sorted(down)) == quorum_after(
+        powers, sorted(ready, reverse=True), sorted(down, reverse=True) * 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "may_go"),
+    [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1), (6, 1), (7, 2), (10, 3), (100, 33)],
+)
+def test_equal_validators(count: int, may_go: int) -> None:
+    powers = {f"v{number}": 1 for number in range(count)}
+    names = list(powers)
+    assert quorum_after(powers, names, names[:may_go])["ok"] or may_go == 0
+    assert not quorum_after(powers, names, names[: may_go + 1])["ok"]
+
+
+def test_the_message_says_what_is_left_and_what_to_do() -> None:
+    assert quorum_after(FOUR, FOUR, ["node_1", "node_0"])["message"] == (
+        "stopping node_0, node_1 leaves 2 of 4 voting power; more than 2/3 (at least 3) is needed: "
+        "stop fewer nodes, or add -e quorum_override=true"
+    )
+
+
+def test_exactly_two_thirds_is_not_enough() -> None:
+    assert not quorum_after({"a": 2, "b": 1}, ["a", "b"], ["b"])["ok"]
+
+
+def test_nodes_that_are_not_ready_do_not_count_and_are_named() -> None:
+    answer = quorum_after(FOUR, ["node_0", "node_1", "node_2"], ["node_0"])
+    assert not answer["ok"]
+    assert "(node_3 not ready)" in answer["message"]
+
+
+def test_nodes_without_power_may_always_go() -> None:
+    assert quorum_after(FOUR, [], ["full_0"])["ok"]
+    assert quorum_after({}, [], ["web"]) == {
+        "ok": True,
+        "remaining": 0,
+        "total": 0,
+        "needed": 0,
+        "message": "stopping web leaves 0 of 0 voting power",
+    }
+
+
+def test_powers_from_templates_may_be_strings_and_the_verb_may_be_chosen() -> None:
+    answer = quorum_after({"a": "3", "b": "1"}, ["a", "b"], ["b"], verb="restarting")
+    assert answer == {"ok": True, "remaining": 3, "total": 4, "needed": 3, "message": "restarting b leaves 3 of 4 voting power"}
