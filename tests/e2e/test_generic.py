@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machinery knows nothing of chains: web servers from an image of one's own, configured by the spec alone."""
+
+from __future__ import annotations
+
+import shutil
+import typing as t
+import uuid
+from pathlib import Path
+
+import docker
+import pytest
+import requests
+
+from .conftest import Cluster, free_offset, free_subnet, remove_all
+from .test_life import objects
+
+DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+"""
+
+
+@pytest.fixture(scope="module")
+def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
+    """Three web servers that are not deployed yet."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    folder = tmp_path_factory.mktemp(name)
+    context = folder / "image"
+    context.mkdir()
+    shutil.copy(busybox, context / "busybox")
+    (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    made = Cluster(
+        folder,
+        {
+            "plugin": "gravity.cluster.spec",
+            "cluster_name": name,
+            "container_prefix": f"{name}-",
+            "flavor": "generic",
+            "network": {"name": name, "subnet": free_subnet(engine)},
+            "image": {"source": "build", "name": f"{name}:1", "context": str(context)},
+            "roles": {"service": {"port_offset": free_offset()}},
+            "nodes": {
+                "web_[0:2]": {
+                    "role": "service",
+                    "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
+                    "env": {"TIER": "front"},
+                    "user": "10001:10001",
+                    "ports": {"http": {"container": 8080, "base": 8080}},
+                    "volumes": [{"name": "www", "target": "/www"}],
+                    "files": [{"path": "/www/index.html", "content": "first\n"}],
+                    "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
+                    "ready": {
+                        "probes": {"http": {"type": "http", "port": "http"}},
+                        "conditions": [{"is": "http_status", "probe": "http"}, {"is": "healthy"}],
+                    },
+                }
+            },
+        },
+    )
+    # A build leaves the image behind whose name the next one takes.
+    before = {one["Id"] for one in engine.images(filters={"dangling": True})}
+    try:
+        yield made
+    finally:
+        remove_all(engine, name)
+        for image in engine.images(name=name) + [one for one in engine.images(filters={"dangling": True}) if one["Id"] not in before]:
+            engine.remove_image(image["Id"], force=True)
+
+
+def page(web: Cluster, node: int) -> str:
+    """What a web server answers."""
+    session = requests.Session()
+    session.trust_env = False
+    port = 8080 + int(web.spec["roles"]["service"]["port_offset"]) + node
+    return session.get(f"http://127.0.0.1:{port}/", timeout=5).text
+
+
+def test_the_image_is_built_and_the_servers_answer(engine: docker.APIClient, web: Cluster) -> None:
+    output = web.ok("deploy")
+    assert [page(web, node) for node in range(3)] == ["first\n"] * 3
+    assert sum(line.startswith("web_") and " running " in line for line in output.splitlines()) == 3, output
+    (container,) = engine.containers(filters={"name": f"{web.name}-web_1"})
+    inspected = engine.inspect_container(container["Id"])
+    assert "TIER=front" in inspected["Config"]["Env"]
+    assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
+    assert inspected["HostConfig"]["ReadonlyRootfs"] is True
+    assert inspected["Config"]["User"] == "10001:10001"
+    assert "changed=0" in web.ok("deploy")
+
+
+def test_a_changed_file_is_shown_and_brought_to_all(engine: docker.APIClient, web: Cluster) -> None:
+    before = objects(engine, web)
+    web.spec["nodes"]["web_[0:2]"]["files"][0]["content"] = "second\n"
+    web.write()
+    output = web.ok("deploy", "--check", "--diff")
+    assert "-first" in output
+    assert "+second" in output
+    assert objects(engine, web) == before
+    web.ok("deploy")
+    assert [page(web, node) for node in range(3)] == ["second\n"] * 3
+    assert objects(engine, web)["volumes"] == before["volumes"]
+    assert "changed=0" in web.ok("deploy")
+
+
+def test_a_server_that_never_gets_ready_is_named(web: Cluster) -> None:
+    good = web.spec["nodes"]["web_[0:2]"]["ready"]
+    web.spec["nodes"]["web_[0:2]"]["ready"] = {
+        "probes": {"http": {"type": "http", "port": "http", "path": "/missing"}},
+        "conditions": [{"is": "http_status", "probe": "http", "value": 200}],
+    }
+    web.write()
+    message = web.refused("deploy", "-e", "ready_timeout=3")
+    web.spec["nodes"]["web_[0:2]"]["ready"] = good
+    web.write()
+    assert "web_0" in message
+    assert "404" in message
+
+
+def test_stop_needs_no_quorum_where_nobody_votes(web: Cluster) -> None:
+    web.ok("stop")
+    assert {fact["state"] for fact in web.facts().values()} == {"stopped"}
+    web.ok("start")
+    assert [page(web, node) for node in range(3)] == ["second\n"] * 3
+
+
+def test_purge_leaves_nothing(engine: docker.APIClient, web: Cluster) -> None:
+    web.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={web.name}")
+    assert objects(engine, web) == {"containers": [], "networks": [], "volumes": []}

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole life of a cluster of four validators, in the order of its life."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import docker
+import pytest
+
+from .conftest import Cluster
+
+NODES = range(4)
+
+
+def objects(engine: docker.APIClient, cluster: Cluster) -> t.Dict[str, t.List[str]]:
+    """Ids of everything that the cluster has on the engine, with the start time of containers."""
+    label = {"label": f"gravity.cluster.name={cluster.name}"}
+    containers = [item["Id"] for item in engine.containers(all=True, filters=label)]
+    return {
+        "containers": sorted(f"{item} {engine.inspect_container(item)['State']['StartedAt']}" for item in containers),
+        "networks": sorted(item["Id"] for item in engine.networks(filters=label)),
+        "volumes": sorted(item["Name"] for item in engine.volumes(filters=label)["Volumes"] or []),
+    }
+
+
+def advances(cluster: Cluster, node: int, seconds: float = 30) -> bool:
+    """Whether the node's chain grows."""
+    before, deadline = cluster.height(node), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if cluster.height(node) > before:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_check_mode_plans_a_deploy_and_makes_nothing(engine: docker.APIClient, cluster: Cluster) -> None:
+    output = cluster.ok("deploy", "--check", "--diff")
+    assert "node_3" in output
+    assert objects(engine, cluster) == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_deploy_ends_with_a_ready_chain_and_a_table(cluster: Cluster) -> None:
+    output = cluster.ok("deploy")
+    for node in NODES:
+        row = next(line for line in output.splitlines() if line.split()[:2] == [f"node_{node}", "validator"])
+        assert f"http://127.0.0.1:{cluster.port(node)}" in row
+        assert "running" in row
+        assert cluster.rpc(node, "eth_chainId") == hex(1337)
+    assert advances(cluster, 0)
+    height = hex(min(cluster.height(node) for node in NODES))
+    assert len({cluster.rpc(node, "eth_getBlockByNumber", height, False)["hash"] for node in NODES}) == 1
+
+
+def test_deploy_again_changes_nothing(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    assert "changed=0" in cluster.ok("deploy")
+    assert objects(engine, cluster) == before
+
+
+def test_status_tells_programs_what_it_shows(cluster: Cluster) -> None:
+    facts = cluster.facts()
+    assert sorted(facts) == [f"node_{node}" for node in NODES]
+    for fact in facts.values():
+        assert fact["state"] == "running"
+        assert fact["chain_id"] == 1337
+        assert fact["peers"] == 3
+        assert fact["height"] > 0
+        assert fact["restarts"] == 0
+
+
+def test_one_of_four_may_stop_and_the_chain_goes_on(cluster: Cluster) -> None:
+    cluster.ok("stop", "--limit", "node_3")
+    assert cluster.facts()["node_3"]["state"] == "stopped"
+    assert advances(cluster, 0)
+    assert "changed=0" in cluster.ok("stop", "--limit", "node_3")
+
+
+def test_a_second_one_is_refused_with_the_remedy(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    message = cluster.refused("stop", "--limit", "node_2")
+    assert "2 of 4" in message
+    assert "quorum_override=true" in message
+    assert objects(engine, cluster) == before
+
+
+def test_a_rolling_restart_is_refused_while_one_is_away(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    message = cluster.refused("restart", "--limit", "node_0")
+    assert "restarting node_0 leaves 2 of 4" in message
+    assert objects(engine, cluster) == before
+
+
+def test_the_override_stops_it_and_the_chain_halts(cluster: Cluster) -> None:
+    cluster.ok("stop", "--limit", "node_2", "-e", "quorum_override=true")
+    height = cluster.height(0)
+    assert not advances(cluster, 0, seconds=4) or cluster.height(0) <= height + 1
+
+
+def test_start_brings_them_back_and_they_catch_up(cluster: Cluster) -> None:
+    cluster.ok("start")
+    facts = cluster.facts()
+    assert {fact["state"] for fact in facts.values()} == {"running"}
+    assert not any(fact["syncing"] for fact in facts.values())
+    assert advances(cluster, 3)
+
+
+def test_restart_takes_one_after_the_other(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    cluster.ok("restart")
+    after = objects(engine, cluster)
+    assert [item.split()[0] for item in after["containers"]] == [item.split()[0] for item in before["containers"]]
+    started = sorted(item.split()[1] for item in after["containers"])
+    assert not set(started) & {item.split()[1] for item in before["containers"]}
+    assert advances(cluster, 1)
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart", "start", "teardown", "status", "logs", "exec"])
+def test_check_mode_of_every_verb_changes_nothing(engine: docker.APIClient, cluster: Cluster, verb: str) -> None:
+    before = objects(engine, cluster)
+    options = {"stop": ["--limit", "node_1"], "exec": ["-e", "command=true"]}
+    cluster.ok(verb, "--check", "--diff", *options.get(verb, []))
+    assert objects(engine, cluster) == before
+
+
+def test_logs_show_the_chosen_node_only(cluster: Cluster) -> None:
+    output = cluster.ok("logs", "--limit", "node_1", "-e", "tail=5", "-e", "since=5m")
+    assert "node_1" in output
+    assert "node_2" not in output
+
+
+def test_exec_runs_in_the_chosen_node(cluster: Cluster) -> None:
+    output = cluster.ok("exec", "--limit", "node_1", "-e", '{"command": "injectived comet show-node-id --home /data"}')
+    assert any(len(word) == 40 and set(word) <= set("0123456789abcdef") for word in output.split())
+    assert "node_1" in cluster.refused("exec", "--limit", "node_1", "-e", '{"command": "injectived no-such-command"}')
+
+
+def test_teardown_keeps_the_data_and_deploy_goes_on_with_it(engine: docker.APIClient, cluster: Cluster) -> None:
+    height = cluster.height(0)
+    first = cluster.rpc(0, "eth_getBlockByNumber", "0x1", False)["hash"]
+    cluster.ok("teardown")
+    left = objects(engine, cluster)
+    assert left["containers"] == left["networks"] == []
+    assert len(left["volumes"]) >= len(NODES)
+    assert "changed=0" in cluster.ok("teardown")
+    cluster.ok("deploy")
+    assert cluster.height(0) > height
+    assert cluster.rpc(0, "eth_getBlockByNumber", "0x1", False)["hash"] == first
+
+
+def test_a_purge_must_be_confirmed(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    message = cluster.refused("teardown", "-e", "teardown_purge=true")
+    assert f"confirm={cluster.name}" in message
+    assert objects(engine, cluster) == before
+
+
+def test_purge_leaves_nothing_of_the_cluster(engine: docker.APIClient, cluster: Cluster) -> None:
+    cluster.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={cluster.name}")
+    assert objects(engine, cluster) == {"containers": [], "networks": [], "volumes": []}
+    assert "changed=0" in cluster.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={cluster.name}")
