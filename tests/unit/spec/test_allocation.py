@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _allocation as allocation
@@ -31,7 +31,7 @@ def cluster(names: t.Iterable[str]) -> t.Dict[str, t.Any]:
     return Spec().resolved(network={"subnet": "10.0.0.0/8"}, nodes=nodes, roles=roles)["nodes"]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(NODES, st.data())
 def test_a_node_never_moves_when_others_come_and_go(nodes: t.Dict[str, None], data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.sampled_from(sorted(nodes)), min_size=1, unique=True))
@@ -45,7 +45,7 @@ def test_a_node_never_moves_when_others_come_and_go(nodes: t.Dict[str, None], da
             assert some[name][key] == all_of_them[name][key]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(NODES)
 def test_no_two_nodes_share_anything(nodes: t.Dict[str, None]) -> None:
     try:

@@ -147,7 +147,7 @@ FIELDS = (
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_whatever_is_written_gives_a_cluster_or_lines(top: t.Dict[str, t.Any], node: t.Dict[str, t.Any]) -> None:
     data = {"plugin": "gravity.cluster.spec", "cluster_name": "x", **top, "nodes": {"a_0": node}}
