@@ -123,10 +123,10 @@ STAGES = {
         Stage("lint", "linters and the type checker", lint),
         Stage("unit", "pytest tests/unit", unit),
         Stage("sanity", "ansible-test sanity on a clean copy", sanity),
-        Stage("integration", "pytest tests/integration on the Engine", integration, needs=ENGINE, limit=1200),
-        Stage("molecule", "the shipped playbooks, verified by asking the chain", molecule, needs=ENGINE),
+        Stage("integration", "pytest tests/integration on the Engine", integration, needs=ENGINE, limit=1800),
+        Stage("molecule", "the shipped playbooks, verified by asking the chain", molecule, needs=ENGINE, limit=1800),
         Stage("tarball", "the built collection, installed and used", tarball, needs=ENGINE, stops=True),
-        Stage("e2e", "pytest tests/e2e: what a user does", e2e, needs=ENGINE, limit=1500),
+        Stage("e2e", "pytest tests/e2e: what a user does", e2e, needs=ENGINE, limit=2400),
         Stage("bench", "measurements beside other ways to do the same", bench, needs=ENGINE, limit=7200),
         # Done by the driver, always at the end.
         Stage("clean", "nothing is left behind", list, needs=()),
