@@ -41,6 +41,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     Volume,
     assemble_document,
     digest_of,
+    part_of,
     plan,
     spec_from,
     volume_from,
@@ -69,12 +70,40 @@ IDENTITY_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Made:
-    """What a birth gave, all of it in memory: it can be written to volumes here or elsewhere. ``files`` is keyed by node."""
+    """What a birth gave, all of it in memory. ``identities`` are those of all known nodes; ``files`` go into the new volumes, by node."""
 
     digest: str
-    document: bytes
     identities: t.Mapping[str, str]
     files: t.Mapping[str, t.Sequence[File]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The files of a birth container, by absolute path."""
+
+    tree: t.Mapping[str, File]
+
+    def read(self, path: str) -> bytes:
+        """A file that the tool must have made."""
+        if path not in self.tree:
+            raise BirthFailed(f"{path}: the tool did not make this file: the image holds another version of it than the flavor expects")
+        return self.tree[path].content
+
+    def files(self, spec: Spec, newborn: t.Sequence[Node], document: bytes) -> t.Dict[str, t.Sequence[File]]:
+        """What goes into the volume of each newborn node."""
+        common = File(spec.document.path, document, spec.document.mode)
+        return {node.name: [*self._taken(node), common] for node in newborn}
+
+    def _taken(self, node: Node) -> t.Iterator[File]:
+        for take in node.files:
+            if not take.source.endswith("/"):
+                yield File(take.path, self.read(take.source), take.mode)
+                continue
+            found = [path for path in self.tree if path.startswith(take.source)]
+            if not found:
+                self.read(take.source)
+            for path in found:
+                yield File(f"{take.path.rstrip('/')}/{path[len(take.source) :]}", self.tree[path].content, take.mode)
 
 
 def ensure(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
@@ -82,6 +111,12 @@ def ensure(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, ch
     spec = spec_from(params)
     while True:
         births = find_births(engine, spec.cluster)
+        for birth in births:
+            if birth.digest:
+                raise Refused(
+                    f"{birth.name}: holds a part of a genesis of several Docker hosts: deploy with the spec that names them all, "
+                    f"or purge the cluster (teardown with -e teardown_purge=true -e confirm={spec.cluster})"
+                )
         pending = {name for birth in births for name in birth.volumes}
         volumes = [volume for volume in list_volumes(engine, spec) if volume.name not in pending]
         decided = plan(spec, volumes)
@@ -99,9 +134,8 @@ def ensure(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, ch
 
 def result_of(spec: Spec, decided: Plan, made: t.Optional[Made], cleaned: bool) -> t.Dict[str, t.Any]:
     """The module's result; without ``made`` the nodes to be born get placeholders."""
-    identities = dict(decided.identities)
-    for node in decided.newborn:
-        identities[node.name] = made.identities[node.name] if made else f"{UNBORN}-{node.name}"
+    unborn = {node.name: f"{UNBORN}-{node.name}" for node in decided.newborn}
+    identities = made.identities if made else {**unborn, **decided.identities}
     digest = decided.digest or (made.digest if made else UNBORN)
     reasons = [f"{node.name}: {'joins the genesis' if decided.digest else 'born'}" for node in decided.newborn]
     if cleaned:
@@ -113,7 +147,7 @@ def result_of(spec: Spec, decided: Plan, made: t.Optional[Made], cleaned: bool) 
         "digest": digest,
         "chain_id": spec.chain_id,
         "validators": dict(decided.powers),
-        "identities": {node.name: identities[node.name] for node in spec.nodes},
+        "identities": {node.name: identities[node.name] for node in spec.nodes if node.name in identities},
         "volumes": {node.name: node.volume for node in spec.nodes},
         "reasons": reasons,
         "warnings": list(decided.warnings),
@@ -164,12 +198,12 @@ def give_birth(engine: Engine, spec: Spec, decided: Plan, progress: Progress) ->
         write_volumes(engine, spec, decided, made, writer_name(name))
         remove_container(engine, birth)
     except BaseException:
-        _give_up(engine, birth, writer_name(name), decided.newborn)
+        give_up(engine, birth, writer_name(name), decided.newborn)
         raise
     return made
 
 
-def _give_up(engine: Engine, birth: str, writer: str, newborn: t.Sequence[Node]) -> None:
+def give_up(engine: Engine, birth: str, writer: str, newborn: t.Sequence[Node]) -> None:
     # Ours only while the record is: otherwise somebody else has taken over, and the volumes are theirs.
     with contextlib.suppress(EngineError, docker.errors.DockerException):
         engine.api.inspect_container(birth)
@@ -242,23 +276,21 @@ class Maker:
 
     def all(self, decided: Plan) -> Made:
         """Everything for the newborn nodes of a plan."""
-        spec, engine = self.spec, self.engine
         self.start()
         identities = self.nodes(decided.newborn)
-        tree = {"/" + file.path: file for file in engine.get(self.container, WORK)}
-
-        def read(path: str) -> bytes:
-            if path not in tree:
-                raise BirthFailed(f"{path}: the tool did not make this file: the image holds another version of it than the flavor expects")
-            return tree[path].content
-
+        work = self.look()
         if decided.source:
-            document = read_document(engine, spec, decided.source)
+            document = read_document(self.engine, self.spec, decided.source)
         else:
-            document = assemble_document(spec, read)
+            document = assemble_document(
+                self.spec, {node.name: part_of(self.spec, node, work.read) for node in decided.newborn if node.votes}
+            )
             self.validate(document)
-        files = {node.name: [*_taken(node, tree, read), File(spec.document.path, document, spec.document.mode)] for node in decided.newborn}
-        return Made(digest_of(document), document, identities, files)
+        return Made(digest_of(document), {**decided.identities, **identities}, work.files(self.spec, decided.newborn, document))
+
+    def look(self) -> Work:
+        """Everything that the tool has made so far."""
+        return Work({"/" + file.path: file for file in self.engine.get(self.container, WORK)})
 
     def concurrency(self) -> int:
         """How many nodes are made side by side: as many as the Engine has processors, unless the user says otherwise."""
@@ -353,18 +385,6 @@ class Maker:
         )
 
 
-def _taken(node: Node, tree: t.Mapping[str, File], read: t.Callable[[str], bytes]) -> t.Iterator[File]:
-    for take in node.files:
-        if not take.source.endswith("/"):
-            yield File(take.path, read(take.source), take.mode)
-            continue
-        found = [path for path in tree if path.startswith(take.source)]
-        if not found:
-            read(take.source)
-        for path in found:
-            yield File(f"{take.path.rstrip('/')}/{path[len(take.source) :]}", tree[path].content, take.mode)
-
-
 def read_document(engine: Engine, spec: Spec, source: Volume) -> bytes:
     """The genesis document out of a volume that has it, through a container that is never started."""
     name = f"{spec.cluster}-birth-writer"
@@ -400,10 +420,9 @@ def _carrier(engine: Engine, spec: Spec, name: str, mounts: t.Sequence[t.Any]) -
 
 def write_volumes(engine: Engine, spec: Spec, decided: Plan, made: Made, writer: str) -> None:
     """Make the volumes of the newborn nodes and fill them with one call."""
-    powers = decided.powers
 
     def create(node: Node) -> None:
-        marks = volume_labels(spec, node, made.digest, made.identities[node.name], powers)
+        marks = volume_labels(spec, node, made.digest, made.identities, decided.powers)
         with engine.translating(f"creating volume {node.volume}"):
             created = engine.api.create_volume(node.volume, labels=marks)
         if (created.get("Labels") or {}) != marks:

@@ -24,17 +24,29 @@ with contextlib.suppress(ImportError):  # Engine() reports it
 VOLUMES = labels.PREFIX + "birth-volumes"
 # JSON: the process that works in a birth container, see me().
 HOLDER = labels.PREFIX + "holder"
+# What a birth container's name has at its end, before a part of the digest, when its volumes are filled.
+FILLED = "-filled-"
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A birth container that is there. ``volumes`` are what it makes; ``held``: a process that we can see works in it."""
+    """A birth container that is there. ``volumes`` are what it makes; ``holder`` is the process that works in it."""
 
     id: str
     name: str
     running: bool
     volumes: t.Tuple[str, ...]
     holder: t.Mapping[str, t.Any]
+
+    @property
+    def digest(self) -> str:
+        """How the digest starts of the genesis that its volumes hold; empty before they are filled."""
+        return self.name.rpartition(FILLED)[2] if FILLED in self.name else ""
+
+
+def filled_name(birth_name: str, digest: str) -> str:
+    """Name of a birth container whose volumes are filled, and only wait for those of other Docker hosts."""
+    return f"{birth_name}{FILLED}{digest[:16]}"
 
 
 def find_births(engine: Engine, cluster: str) -> t.List[Leftover]:
@@ -108,15 +120,17 @@ def discard(engine: Engine, birth: Leftover) -> None:
     remove_container(engine, birth.id)
 
 
-def discard_unfinished(engine: Engine, cluster: str) -> t.List[str]:
+def discard_unfinished(engine: Engine, cluster: str, purge: bool) -> t.List[str]:
     """Remove every unfinished birth of a cluster that nobody works on; returns the volumes that they listed.
 
-    For those who remove containers of the cluster: a birth container must not go before the volumes that it lists.
+    One whose volumes are filled stays unless ``purge``: only a look at the other Docker hosts shows whether its genesis is valid.
     """
     gone: t.List[str] = []
     for birth in find_births(engine, cluster):
-        if is_held(birth):
+        if is_held(birth) and not birth.digest:
             raise Refused(f"{birth.name}: another run is making the genesis of {cluster}: wait until it ends")
+        if birth.digest and not purge:
+            continue
         discard(engine, birth)
         gone += birth.volumes
     return gone

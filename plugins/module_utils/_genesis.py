@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import typing as t
@@ -43,7 +44,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Node:
-    """A node to be born. ``power`` is 0 for a node that does not vote."""
+    """A node to be born. ``power`` is 0 for a node that does not vote; ``host`` its Docker host, empty when there is only one."""
 
     name: str
     role: str
@@ -52,6 +53,7 @@ class Node:
     commands: t.Tuple[Command, ...]
     identity: t.Tuple[str, ...]
     files: t.Tuple[Take, ...]
+    host: str = ""
 
     @property
     def votes(self) -> bool:
@@ -74,7 +76,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Spec:
-    """Everything that a birth depends on."""
+    """Everything that a birth depends on. ``hosts``: the Docker hosts that take part, empty when there is only one."""
 
     cluster: str
     flavor: str
@@ -87,6 +89,11 @@ class Spec:
     hold: t.Tuple[str, ...]
     lease: int
     concurrency: int
+    hosts: t.Tuple[str, ...] = ()
+
+    def reaches(self, node: Node) -> bool:
+        """Whether the node's Docker host takes part."""
+        return not self.hosts or node.host in self.hosts
 
     @property
     def powers(self) -> t.Dict[str, int]:
@@ -96,7 +103,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that carries a genesis."""
+    """A volume that carries a genesis. ``identities`` are those of the validators, ``host`` is the Docker host that it is on."""
 
     name: str
     node: str
@@ -105,6 +112,8 @@ class Volume:
     identity: str
     chain_id: int
     powers: t.Mapping[str, int]
+    identities: t.Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,8 @@ class Plan:
     warnings: t.Tuple[str, ...] = ()
 
 
-def spec_from(params: t.Mapping[str, t.Any]) -> Spec:
-    """The module's options as a spec; raises :class:`Refused` when they cannot be meant."""
+def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> Spec:
+    """The module's options as a spec; raises :class:`Refused` when they cannot be meant. ``hosts`` are those that take part."""
     uid, gid = owner_from(params["user"])
     nodes = tuple(_node_from(item) for item in params["nodes"])
     for what, values in (("node", [node.name for node in nodes]), ("volume", [node.volume for node in nodes])):
@@ -154,6 +163,7 @@ def spec_from(params: t.Mapping[str, t.Any]) -> Spec:
         hold=tuple(params["hold"]),
         lease=params["lease"],
         concurrency=params["concurrency"],
+        hosts=tuple(sorted(hosts)),
     )
 
 
@@ -169,6 +179,7 @@ def _node_from(item: t.Mapping[str, t.Any]) -> Node:
         commands=tuple(Command(tuple(command["argv"]), bool(command.get("quiet"))) for command in item.get("commands") or []),
         identity=tuple(item.get("identity") or []),
         files=tuple(Take(file["source"], _inside(file["path"]), mode_from(file.get("mode"), 0o400)) for file in item.get("files") or []),
+        host=item.get("host") or "",
     )
 
 
@@ -180,7 +191,7 @@ def _inside(path: str) -> str:
     return path
 
 
-def volume_from(item: t.Mapping[str, t.Any], flavor: str) -> t.Optional[Volume]:
+def volume_from(item: t.Mapping[str, t.Any], flavor: str, host: str = "") -> t.Optional[Volume]:
     """A volume of the Engine's list as a volume with a genesis, None when it carries none (of this flavor)."""
     marks = item.get("Labels") or {}
     if not marks.get(labels.GENESIS) or marks.get(labels.FLAVOR, "") != flavor:
@@ -195,6 +206,8 @@ def volume_from(item: t.Mapping[str, t.Any], flavor: str) -> t.Optional[Volume]:
             identity=marks.get(labels.IDENTITY, ""),
             chain_id=int(birth["chain_id"]),
             powers={str(name): int(power) for name, power in birth["validators"].items()},
+            identities={str(name): str(identity) for name, identity in (birth.get("identities") or {}).items()},
+            host=host,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Refused(
@@ -205,7 +218,13 @@ def volume_from(item: t.Mapping[str, t.Any], flavor: str) -> t.Optional[Volume]:
 
 def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
     """What is to be made so that every node of ``spec`` has a volume of one genesis; raises :class:`Refused` where that cannot be."""
+    away = [node for node in spec.nodes if not spec.reaches(node)]
     if not volumes:
+        if away:
+            raise Refused(
+                f"genesis of {spec.cluster}: it is made on all Docker hosts at once, and those of {_names(away)} are not in this run: "
+                "deploy once without --limit"
+            )
         return Plan(newborn=spec.nodes, powers=spec.powers)
     purge = f"or purge the cluster to start a new chain (teardown with -e teardown_purge=true -e confirm={spec.cluster})"
     _one_genesis(volumes, purge)
@@ -217,7 +236,7 @@ def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
             f"set chain_id back to {born.chain_id}, {purge}"
         )
     for node in spec.nodes:
-        _fits(node, born, present.get(node.name), purge)
+        _fits(node, born, present.get(node.name), purge, spec.reaches(node))
     gone = {name: power for name, power in born.powers.items() if name not in spec.powers}
     warnings = []
     if gone:
@@ -232,14 +251,25 @@ def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
             f"{names}: still validators of the genesis, though not in the spec; "
             f"the chain counts their voting power ({total - left} of {total}) as absent"
         )
+    identities = {**born.identities, **{node.name: present[node.name].identity for node in spec.nodes if node.name in present}}
+    strangers = [node for node in away if node.votes and node.name not in identities]
+    if strangers:
+        raise Refused(
+            f"{_names(strangers)}: validators on Docker hosts that are not in this run, and the volumes that are do not name their "
+            "identities: run without --limit"
+        )
     return Plan(
-        newborn=tuple(node for node in spec.nodes if node.name not in present),
+        newborn=tuple(node for node in spec.nodes if node.name not in present and spec.reaches(node)),
         digest=born.digest,
-        source=next(volume for volume in volumes if volume.digest == born.digest),
+        source=born,
         powers=born.powers,
-        identities={node.name: present[node.name].identity for node in spec.nodes if node.name in present},
+        identities={node.name: identities[node.name] for node in spec.nodes if node.name in identities},
         warnings=tuple(warnings),
     )
+
+
+def _names(nodes: t.Sequence[Node]) -> str:
+    return ", ".join(node.name for node in nodes)
 
 
 def _one_genesis(volumes: t.Sequence[Volume], purge: str) -> None:
@@ -254,8 +284,13 @@ def _one_genesis(volumes: t.Sequence[Volume], purge: str) -> None:
         )
 
 
-def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str) -> None:
+def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str, reached: bool) -> None:
     power = born.powers.get(node.name)
+    if present and present.host != node.host:
+        raise Refused(
+            f"{node.name}: its data are on the Docker host {present.host}, the spec puts it on {node.host}, and data do not move: "
+            f"set its host back to {present.host}, {purge}"
+        )
     if present and present.name != node.volume:
         raise Refused(
             f"{node.name}: its data are in volume {present.name}, the spec asks for {node.volume}: "
@@ -275,7 +310,7 @@ def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str) -> 
             f"{node.name}: voting power {node.power} in the spec, {power} in the genesis: set it back to {power} "
             f"(a running chain changes it by its own transactions), {purge}"
         )
-    if node.votes and present is None:
+    if node.votes and reached and present is None:
         raise Refused(
             f"{node.name}: its volume {node.volume} is gone, and its validator key with it: restore the volume from a backup "
             f"with its labels, or leave {node.name} out of the spec while the others hold more than two thirds of the voting power, {purge}"
@@ -286,17 +321,28 @@ def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str) -> 
 # The document
 
 
-def assemble_document(spec: Spec, read: t.Callable[[str], bytes]) -> bytes:
-    """The genesis document of all voting nodes. ``read`` gives a file of the birth by its absolute path."""
+def part_of(spec: Spec, node: Node, read: t.Callable[[str], bytes]) -> Data:
+    """What a voting node gives to the genesis document, all of it public. ``read`` gives a file of the birth by its absolute path."""
+    recipe = spec.document
+    own = _json(recipe.base, node.name, read)
+    first = next(one for one in spec.nodes if one.votes)
+    return {
+        "base": own if node.name == first.name else None,
+        "append": {path: _list(own, path) for path in recipe.append},
+        "collect": [_json(source, node.name, read) for source, _into in recipe.collect],
+    }
+
+
+def assemble_document(spec: Spec, parts: t.Mapping[str, Data]) -> bytes:
+    """The genesis document of all voting nodes; ``parts`` are those of :func:`part_of` by node. The same parts give the same bytes."""
     recipe = spec.document
     voters = [node.name for node in spec.nodes if node.votes]
-    document = _json(recipe.base, voters[0], read)
+    document = copy.deepcopy(parts[voters[0]]["base"])
     for name in voters[1:]:
-        other = _json(recipe.base, name, read)
         for path in recipe.append:
-            _list(document, path).extend(_list(other, path))
-    for source, into in recipe.collect:
-        _list(document, into).extend(_json(source, name, read) for name in voters)
+            _list(document, path).extend(parts[name]["append"][path])
+    for number, (_source, into) in enumerate(recipe.collect):
+        _list(document, into).extend(parts[name]["collect"][number] for name in voters)
     return (json.dumps(merged(document, recipe.merge), indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -334,9 +380,11 @@ def digest_of(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()
 
 
-def volume_labels(spec: Spec, node: Node, digest: str, identity: str, powers: t.Mapping[str, int]) -> t.Dict[str, str]:
-    """Labels of a node's volume: they are the genesis lock."""
-    birth = json.dumps({"chain_id": spec.chain_id, "validators": dict(powers)}, separators=(",", ":"))
+def volume_labels(spec: Spec, node: Node, digest: str, identities: t.Mapping[str, str], powers: t.Mapping[str, int]) -> t.Dict[str, str]:
+    """Labels of a node's volume: they are the genesis lock. ``identities`` are those of all nodes that are known."""
+    validators = {name: identities[name] for name in powers if name in identities}
+    birth = json.dumps({"chain_id": spec.chain_id, "validators": dict(powers), "identities": validators}, separators=(",", ":"))
+    identity = identities[node.name]
     return labels.own(
         spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, genesis=digest, identity=identity, birth=birth
     )

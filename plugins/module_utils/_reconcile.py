@@ -129,7 +129,7 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     else:
         if request.state == "absent" and request.whole:
             # Without its birth container a half-made genesis would look like a whole one.
-            discard_unfinished(engine, request.cluster)
+            discard_unfinished(engine, request.cluster, request.purge)
         applied = apply(engine, request, observed, steps, progress)
     result = report(steps, applied, diff)
     if applied.failed or applied.failures:

@@ -42,8 +42,27 @@ options:
     description: Chain id of the network. It is part of the lock; put it into the commands or into O(document.merge).
     type: int
     required: true
+  phase:
+    description:
+      - V(all) makes the genesis on this Docker host alone.
+      - "With several Docker hosts, every one of them does V(look), then V(make), then V(fill), then V(commit), and no host begins a phase
+        before all have ended the one before. Keys never leave the Docker host that they are made on. The role
+        C(cluster_genesis) does all this."
+    type: str
+    choices: [all, look, make, fill, commit]
+    default: all
+  host:
+    description: The Docker host's name in O(hosts) and in O(nodes[].host). Not for O(phase=all).
+    type: str
+    default: ''
+  hosts:
+    description:
+      - What each Docker host that takes part returned in the phase before, by its name. Not for O(phase=all) and O(phase=look).
+      - When some do not take part, nothing can be made that all must know of.
+    type: dict
+    default: {}
   nodes:
-    description: All nodes of the chain on this Docker host.
+    description: All nodes of the chain.
     type: list
     elements: dict
     required: true
@@ -56,6 +75,10 @@ options:
         description: The node's role.
         type: str
         required: true
+      host:
+        description: The Docker host that carries the node, when there are several.
+        type: str
+        default: ''
       volume:
         description: Name of the Docker volume with the node's data.
         type: str
@@ -230,9 +253,31 @@ identities:
   sample: {node_0: 3f9a6e0c5f8f21c9a0d1a7b52a4e6a1f9f0c7d11}
 volumes:
   description: Volume by node.
-  returned: success
+  returned: success, unless O(phase) is V(look) or V(commit)
   type: dict
   sample: {node_0: demo_node_0-data}
+valid:
+  description: Volumes of this Docker host that hold a valid genesis, with their labels.
+  returned: phases V(look) and V(make)
+  type: list
+  elements: dict
+  sample: [{Name: demo_node_0-data, Labels: {gravity.cluster.node: node_0}}]
+filled:
+  description: Volumes of this Docker host that only wait for those of other hosts, by the beginning of their digest.
+  returned: phase V(look)
+  type: dict
+  sample: {}
+newborn:
+  description: Nodes that are to be born, on any Docker host.
+  returned: phase V(make)
+  type: list
+  elements: str
+  sample: [node_0]
+parts:
+  description: What each new voting node gives to the genesis document, as text. It is public.
+  returned: phase V(make)
+  type: dict
+  sample: {node_0: '{"base": null, "append": {"accounts": []}, "collect": []}'}
 reasons:
   description: What was done, one line each.
   returned: success
@@ -244,6 +289,7 @@ reasons:
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._birth import ensure
+from ansible_collections.gravity.cluster.plugins.module_utils._birth_hosts import PHASES
 from ansible_collections.gravity.cluster.plugins.module_utils._edge import run_module
 
 TEXT: t.Dict[str, t.Any] = {"type": "str", "required": True}
@@ -252,6 +298,7 @@ TEXTS: t.Dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
 NODE: t.Dict[str, t.Any] = {
     "name": TEXT,
     "role": TEXT,
+    "host": {"type": "str", "default": ""},
     "volume": TEXT,
     "voting_power": {"type": "int", "default": 0},
     "commands": {
@@ -285,6 +332,9 @@ ARGUMENTS: t.Dict[str, t.Any] = {
     "image": TEXT,
     "user": {"type": "str", "default": "10001:10001"},
     "chain_id": {"type": "int", "required": True},
+    "phase": {"type": "str", "choices": ["all", "look", "make", "fill", "commit"], "default": "all"},
+    "host": {"type": "str", "default": ""},
+    "hosts": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "required": True, "options": NODE},
     "document": {"type": "dict", "required": True, "options": DOCUMENT},
     "hold": {"type": "list", "elements": "str", "default": ["sleep", "{lease}"]},
@@ -293,9 +343,14 @@ ARGUMENTS: t.Dict[str, t.Any] = {
 }
 
 
+def run(params: t.Mapping[str, t.Any], *others: t.Any) -> t.Dict[str, t.Any]:
+    """The phase that is asked for."""
+    return PHASES.get(params["phase"], ensure)(params, *others)
+
+
 def main() -> None:
     """Run the module."""
-    run_module(ARGUMENTS, ensure)
+    run_module(ARGUMENTS, run)
 
 
 if __name__ == "__main__":

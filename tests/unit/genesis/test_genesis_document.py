@@ -32,7 +32,8 @@ def document_of(files: dict[str, Any], names: tuple[str, ...] = ("node_0", "node
         content = files[path]
         return content if isinstance(content, bytes) else json.dumps(content).encode()
 
-    return json.loads(genesis.assemble_document(spec, read))
+    parts = {node.name: genesis.part_of(spec, node, read) for node in nodes if node.votes}
+    return json.loads(genesis.assemble_document(spec, json.loads(json.dumps(parts))))
 
 
 def tree() -> dict[str, Any]:

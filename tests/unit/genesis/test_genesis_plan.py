@@ -28,7 +28,8 @@ def spec(*nodes: Node, chain_id: int = 1337) -> Spec:
 
 def volumes(of: Spec, digest: str = DIGEST) -> list[Volume]:
     """The volumes that a birth of ``of`` leaves, through the labels that the Engine keeps."""
-    items = [{"Name": one.volume, "Labels": genesis.volume_labels(of, one, digest, f"id-{one.name}", of.powers)} for one in of.nodes]
+    names = {one.name: f"id-{one.name}" for one in of.nodes}
+    items = [{"Name": one.volume, "Labels": genesis.volume_labels(of, one, digest, names, of.powers)} for one in of.nodes]
     return [volume for volume in (genesis.volume_from(item, "toy") for item in items) if volume]
 
 
@@ -147,7 +148,7 @@ def test_a_birth_is_stable(powers: dict[str, int]) -> None:
 
 
 def test_volumes_of_others_do_not_count() -> None:
-    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, "", FOUR.powers)
+    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, {"node_0": ""}, FOUR.powers)
     assert genesis.volume_from({"Name": "a", "Labels": labels}, "other") is None
     assert genesis.volume_from({"Name": "a", "Labels": None}, "toy") is None
     assert genesis.volume_from({"Name": "a", "Labels": {"gravity.cluster.name": "t"}}, "toy") is None
@@ -155,7 +156,7 @@ def test_volumes_of_others_do_not_count() -> None:
 
 @pytest.mark.parametrize("birth", [None, "", "{}", "[]", '{"chain_id": 1, "validators": []}', '{"chain_id": "x", "validators": {}}'])
 def test_damaged_labels_are_refused(birth: str | None) -> None:
-    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, "", FOUR.powers)
+    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, {"node_0": ""}, FOUR.powers)
     labels.pop("gravity.cluster.birth")
     if birth is not None:
         labels["gravity.cluster.birth"] = birth
@@ -164,8 +165,9 @@ def test_damaged_labels_are_refused(birth: str | None) -> None:
 
 
 def test_labels_hold_what_a_node_and_its_peers_need() -> None:
-    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, "id-0", FOUR.powers)
-    assert json.loads(labels.pop("gravity.cluster.birth")) == {"chain_id": 1337, "validators": FOUR.powers}
+    labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, {"node_0": "id-0", "node_1": "id-1", "full_0": "id-f"}, FOUR.powers)
+    birth = json.loads(labels.pop("gravity.cluster.birth"))
+    assert birth == {"chain_id": 1337, "validators": FOUR.powers, "identities": {"node_0": "id-0", "node_1": "id-1"}}
     assert labels == {
         "gravity.cluster.name": "t",
         "gravity.cluster.kind": "volume",
