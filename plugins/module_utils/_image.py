@@ -355,7 +355,7 @@ class Load(Source):
 
     def desire(self) -> Wanted:
         """The archive says by itself which id the image has: so nothing is loaded twice."""
-        ids = archive_ids(Path(self.need("archive")).expanduser(), self.name)
+        ids = archive_ids(os.path.expanduser(self.need("archive")), self.name)
         return Wanted(self.name, "load", ids=ids)
 
     def make(self) -> None:
@@ -381,17 +381,17 @@ class Load(Source):
             )
 
 
-def archive_ids(archive: Path, name: str) -> t.FrozenSet[str]:
+def archive_ids(archive: str, name: str, where: str = "the Docker host") -> t.FrozenSet[str]:
     """The ids that the image ``name`` of an archive can have: by its configuration, and by its manifest where Engines use that."""
     try:
-        with tarfile.open(str(archive), "r:*") as tar:
+        with tarfile.open(archive, "r:*") as tar:
             members = {}
             for entry in tar:
                 if entry.name in ("manifest.json", "index.json"):
                     source = tar.extractfile(entry)
                     members[entry.name] = json.loads(source.read()) if source else None
     except FileNotFoundError:
-        raise Refused(f"image {name}: the archive {archive} does not exist on the Docker host: name a file that docker save made") from None
+        raise Refused(f"image {name}: the archive {archive} does not exist on {where}: name a file that docker save made") from None
     except OSError as exc:
         raise Refused(f"image {name}: {archive} cannot be read ({exc.strerror or exc}): name a file that docker save made") from exc
     except (tarfile.TarError, ValueError, EOFError) as exc:

@@ -33,19 +33,26 @@ class FollowedModule(ActionBase):
         follower = threading.Thread(target=self._follow, args=(arguments["progress_path"], ended), daemon=True)
         follower.start()
         try:
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result.update(self.work(arguments, task_vars))
         finally:
             ended.set()
             follower.join()
         result.get("invocation", {}).get("module_args", {}).pop("progress_path", None)
         return result
 
+    def work(self, arguments: t.Dict[str, t.Any], task_vars: t.Optional[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:
+        """Run the module with ``arguments``; for plugins that do more around it."""
+        result: t.Dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return result
+
+    def _say(self, line: str) -> None:
+        Display().display(f"    {line}", color="bright gray")
+
     def _follow(self, path: str, ended: threading.Event) -> None:
-        display = Display()
         shown = 0
         while not ended.wait(QUIET):
             # The file appears with the first line, and the module removes it when it ends.
             read = self._low_level_execute_command(f"tail -n +{shown + 1} {shlex.quote(path)} 2>/dev/null", executable="/bin/sh")
             for line in read.get("stdout_lines") or []:
                 shown += 1
-                display.display(f"    {line}", color="bright gray")
+                self._say(line)

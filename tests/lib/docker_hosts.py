@@ -33,7 +33,7 @@ USER = "ops"
 NAMES = ("alpha", "beta", "gamma", "delta")
 
 # What a bare machine has, and what a Docker host has on top of it.
-BARE = ("openssh-server", "python3", "sudo", "ca-certificates", "iproute2", "procps")
+BARE = ("openssh-server", "python3", "sudo", "ca-certificates", "iproute2", "procps", "zstd")
 ENGINE = ("docker.io", "iptables", "python3-docker")
 
 START = """#!/bin/sh
