@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._preflight import collide
@@ -18,6 +19,8 @@ LEAST_DISK = 2 * 2**30
 MOST_SKEW = 2.0
 # Images of these sources are the same on all Docker hosts, whatever their architecture.
 ONE_FOR_ALL = ("load", "present")
+# Names that the Engine gives to the bridges of its networks.
+BRIDGE = re.compile(r"(br-[0-9a-f]{12}|docker0|docker_gwbridge)\Z")
 
 
 def preflight_problems(
@@ -95,6 +98,9 @@ def _subnets(info: Data, network: Data) -> t.Iterator[str]:
             yield f"the subnet {wanted} overlaps {subnet} of the Docker network {name}; choose another, or remove that network"
     known = {*ours, *(subnet for _name, subnet in dockers)}
     for route in info["routes"]:
+        # The bridges of an Engine that has ended stay, and nobody can say whose they are; it takes them up again.
+        if not info["engine"]["answers"] and BRIDGE.match(route["device"]):
+            continue
         subnet = ipaddress.ip_network(route["subnet"])
         if subnet not in known and subnet.overlaps(wanted):
             yield f"the subnet {wanted} overlaps {subnet}, which is routed to {route['device']}; choose another"

@@ -54,6 +54,8 @@ def held(port: int = 8080, **changes: t.Any) -> t.Dict[str, t.Any]:
             networks=[{"name": "net", "subnets": ["172.20.0.0/24"], "own": True}, {"name": "none", "subnets": [], "own": False}],
             routes=[{"subnet": "172.20.0.0/24", "device": "br-1"}],
         ),
+        # Nobody can say whose the bridges are that an Engine has left.
+        host(engine=no_engine(), networks=[], routes=[{"subnet": "172.20.0.0/24", "device": "br-9f34bb8548dd"}]),
         # A slow connection says nothing of a clock.
         host(clock_offset=-5.0, clock_uncertainty=4.0),
     ],
