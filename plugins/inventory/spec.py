@@ -74,9 +74,12 @@ options:
         type: int
         default: 1337
       driver:
-        description: Kind of network.
+        description:
+          - V(bridge) is a network of one Docker host. Nodes that must reach one another have to be on one.
+          - With V(host_ports) each Docker host has such a bridge, and nodes on other hosts are reached at published ports, for hosts
+            that share neither a network of layer 2 nor a Swarm. See O(hosts).
         type: str
-        choices: [bridge]
+        choices: [bridge, host_ports]
         default: bridge
   image:
     description: The image of the nodes, unless O(defaults), O(roles) or O(nodes) say otherwise; see O(defaults.image). The default
@@ -101,6 +104,7 @@ options:
         other variables under C(vars). All of them hold for the nodes on it too.
       - In addition C(capacity) (C(cpus), C(memory), C(max_nodes); by default without limit) and C(labels), for the placement of nodes
         that name no Docker host.
+      - C(address) is where the other Docker hosts reach it, for O(network.driver=host_ports); the default is C(ansible_host).
       - The default is this machine, under the name V(local).
     type: dict
   defaults:

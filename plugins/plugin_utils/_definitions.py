@@ -27,15 +27,20 @@ def container_definitions(partials: t.Sequence[Data], nodes: t.Sequence[Data]) -
 
 def network_definition(network: Data) -> Data:
     """The ``network`` option of the module ``containers`` from ``gravity_cluster.network``."""
-    return {key: network[key] for key in ("name", "subnet", "gateway", "driver") if network.get(key)}
+    # Ports of the Docker hosts join what a bridge on each of them cannot.
+    driver = "bridge" if network.get("driver") == "host_ports" else network.get("driver")
+    return _given({**{key: network[key] for key in ("name", "subnet", "gateway") if network.get(key)}, "driver": driver})
 
 
-def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = ()) -> Data:
+def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), height: int = 0) -> Data:
     """``{nodes: [...], together: [...]}`` for the modules ``rpc_ready`` and ``cluster_info``.
 
     ``witnesses`` are other nodes of the same Docker host that work: each of ``nodes`` that has a height must come up to theirs.
-    Without conditions of their own, it is enough that they answer.
+    Without conditions of their own, it is enough that they answer. ``height`` is one to which others, on any Docker host, have come:
+    each of ``nodes`` that has a height must come up to it too.
     """
+    more: t.List[Data] = [{"is": "caught_up"}] if witnesses else []
+    more += [{"is": "height_at_least", "value": int(height)}] if height else []
     together: t.List[Data] = []
     targets = []
     for node in nodes:
@@ -46,7 +51,7 @@ def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = ()) -> 
                 "name": node["name"],
                 "container": node["container_name"],
                 "probes": ready.get("probes") or {},
-                "conditions": [*(ready.get("conditions") or []), *([{"is": "caught_up"}] if witnesses and _has_height(ready) else [])],
+                "conditions": [*(ready.get("conditions") or []), *(more if _has_height(ready) else [])],
             }
         )
     targets += [

@@ -17,6 +17,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     ConditionValue,
     EnvName,
     HealthTest,
+    HostAddress,
     ImageName,
     Ip,
     LabelKey,
@@ -213,7 +214,10 @@ class Network(Model):
     subnet: Subnet = Field("172.20.0.0/24", description="IPv4 subnet.")
     gateway: t.Optional[Ip] = Field(None, description="Address of the gateway. Default: the first of the subnet.")
     chain_id: int = Field(1337, ge=1, le=2**53 - 1, description="EVM chain id.")
-    driver: t.Literal["bridge"] = Field("bridge", description="Kind of network.")
+    driver: t.Literal["bridge", "host_ports"] = Field(
+        "bridge",
+        description="bridge: the nodes of one Docker host share a network. host_ports: those of others are reached at published ports.",
+    )
 
 
 class OlderDocker(Model):
@@ -236,6 +240,9 @@ class DockerHost(BaseModel):
 
     model_config = ConfigDict(
         extra="allow", strict=True, json_schema_extra={"patternProperties": {"^ansible_[a-z0-9_]+$": {}}, "additionalProperties": False}
+    )
+    address: t.Optional[HostAddress] = Field(
+        None, description="Address at which the other Docker hosts reach it (host_ports). Default: ansible_host."
     )
     capacity: t.Optional[Capacity] = Field(None, description="How much it may carry. Default: no limit.")
     labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels, for the placement of nodes.")

@@ -26,7 +26,10 @@ OLDER_FLAVOR = "gravity"
 DEFAULT_PREFIX = "gravity_"
 DEFAULT_NETWORK: t.Mapping[str, t.Any] = {"subnet": "172.20.0.0/24", "chain_id": 1337, "driver": "bridge"}
 # What is most often said of a Docker host.
-HOST_KEYS = ("ansible_host", "ansible_user", "ansible_port", "ansible_connection", "capacity", "labels", "vars")
+HOST_KEYS = ("ansible_host", "ansible_user", "ansible_port", "ansible_connection", "address", "capacity", "labels", "vars")
+# Those of them that are no variables of Ansible's.
+_HOST_FACTS = ("address", "capacity", "labels", "vars")
+HOST_PORTS = "host_ports"  # the network driver with which nodes are reached at ports of their Docker hosts
 LOCAL = "local"  # the Docker host of a spec that names none: this machine
 
 # Names of Ansible's own.
@@ -144,7 +147,7 @@ class _Resolver:
         groups: t.Dict[str, str] = {}
         for name, given in (self.spec.get("hosts") or {LOCAL: {"ansible_connection": "local"}}).items():
             path = ("hosts", name)
-            variables = {str(key): value for key, value in given.items() if key not in ("vars", "capacity", "labels")}
+            variables = {str(key): value for key, value in given.items() if key not in _HOST_FACTS}
             for key in variables:
                 if not _CONNECTION.match(key):
                     remedy = nearest(key, HOST_KEYS)
@@ -160,7 +163,9 @@ class _Resolver:
         return hosts
 
     def _check_network(self) -> None:
-        """A bridge joins the containers of one Docker host; nodes that must reach one another cannot be on several."""
+        """A bridge joins the containers of one Docker host; nodes that must reach one another need more on several."""
+        if self.network["driver"] == HOST_PORTS:
+            return
         spread: t.Dict[str, t.Dict[str, None]] = {}
         for node in self.nodes.values():
             if flavors.facts(node["flavor"]).get("connected"):
@@ -168,7 +173,31 @@ class _Resolver:
         for flavor, hosts in spread.items():
             if len(hosts) > 1:
                 what = f"a bridge joins the nodes of one Docker host, and those of flavor {flavor} would be on {', '.join(hosts)}"
-                self.problems.add(("network", "driver"), f"{what}; put them all on one, with host under defaults")
+                self.problems.add(("network", "driver"), f"{what}; use driver {HOST_PORTS}, or put all on one, with host under defaults")
+
+    def _advertised(self, name: str) -> t.Dict[str, Data]:
+        """Where other nodes reach ``name``, by port: ``inside`` for those on its Docker host, ``outside`` for the others."""
+        node, (path, ports, _offset) = self.nodes[name], self.unsettled[name]
+        found = {}
+        for port in (key for key, value in ports.items() if value.get("between")):
+            entry = node["ports"][port]
+            inside = outside = f"{node['network_ip']}:{entry['container']}"
+            if self.network["driver"] == HOST_PORTS and len(self.hosts) > 1:
+                outside = f"{self._address_of(node['host'])}:{entry['host']}"
+                if not entry["host"]:
+                    text = f"the nodes on other Docker hosts reach {name} at this port; give it a host port"
+                    self.problems.add((*path, "ports", port), text)
+            found[port] = {"inside": inside, "outside": outside}
+        return found
+
+    def _address_of(self, host: str) -> str:
+        """Where the other Docker hosts reach ``host``."""
+        given = ((self.spec.get("hosts") or {}).get(host) or {}).get("address")
+        address = given or self.hosts[host].get("ansible_host")
+        if not address:
+            text = f"the other Docker hosts must reach {host}, and nothing says where; set address"
+            self.problems.add(("hosts", host, "address"), text)
+        return str(address)
 
     def _check_names(self) -> None:
         """Names of nodes, Docker hosts, groups, containers and aliases must not get in each other's way."""
@@ -238,6 +267,7 @@ class _Resolver:
                 else self.addresses.allocated(path, name, role, address_offset + place),
                 "aliases": list(dict.fromkeys([name, *aliases])),
                 "ports": {},
+                "advertised": {},
             }
             self.candidates.append(self._candidate(self.nodes[name], (fields.get("placement") or {}).get("labels") or {}))
             if layers.ports:
@@ -278,6 +308,7 @@ class _Resolver:
             if name in self.unsettled:
                 path, ports, offset = self.unsettled[name]
                 node["ports"] = self.ports.settled(path, name, node["host"], ports, offset)
+                node["advertised"] = self._advertised(name)
 
     def _names(self, path: Path, key: str) -> t.List[str]:
         """The names that an entry stands for; none when they cannot be used."""
@@ -368,6 +399,8 @@ class _Resolver:
                 if layer.get(key) is not None:
                     ports = allocation.merged_ports(ports, {name: {"host": layer[key]}})
         for name, port in ports.items():
+            if self.network["driver"] == HOST_PORTS and port.get("between") and not {"host", "base"} & set(port):
+                port.update(base=port["between"], address=port.get("address") or allocation.EVERYWHERE)
             port["container"] = port.get("container") or port.get("host") or port.get("base")
             if not port["container"]:
                 text = "neither the container's nor the host's port is given; write it as '8080:80' (host:container)"

@@ -17,6 +17,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import B
 
 LONGEST_NAME = 63
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?\Z")
 NAME_RULE = "use up to 63 letters, digits, '_', '.' and '-', a letter or digit first"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -108,6 +109,13 @@ def ip(value: t.Any) -> str:
         return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
     except ValueError:
         raise wrong(f"{kind(value)} is not an IPv4 address; write it as '172.20.0.10'") from None
+
+
+def host_address(value: t.Any) -> str:
+    """An IPv4 address or a DNS name."""
+    if isinstance(value, str) and _HOST.match(value):
+        return value
+    raise wrong(f"{kind(value)} is not the address of a machine; write an IPv4 address or a DNS name")
 
 
 def subnet(value: t.Any) -> str:
@@ -291,6 +299,7 @@ Role = t.Annotated[str, BeforeValidator(role), _schema("string", pattern="^[a-z]
 Port = t.Annotated[int, BeforeValidator(port), _schema("integer", minimum=1, maximum=65535)]
 PortOrName = t.Annotated[t.Union[int, str], BeforeValidator(port_or_name), _schema("integer", "string")]
 Ip = t.Annotated[str, BeforeValidator(ip), _schema("string", format="ipv4")]
+HostAddress = t.Annotated[str, BeforeValidator(host_address), _schema("string", examples=["192.0.2.10", "alpha.example.org"])]
 Subnet = t.Annotated[str, BeforeValidator(subnet), _schema("string", examples=["172.20.0.0/24"])]
 Seconds = t.Annotated[float, BeforeValidator(seconds), _schema("number", "string", examples=[30, "500ms", "1m30s"])]
 Memory = t.Annotated[str, BeforeValidator(memory), _schema("string", "integer", examples=["512m", "2g"])]

@@ -43,6 +43,7 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "health": None,
         "ready": {"probes": {}, "conditions": [], "together": [], "timeout": None},
         "config": {},
+        "advertised": {},
         "config_dir": None,
         "rpc_url": None,
     }
@@ -287,6 +288,38 @@ def test_placed_nodes_get_their_ports_on_their_own_host(spec: Spec) -> None:
     assert [found["nodes"][f"a_{number}"]["host"] for number in range(4)] == ["h0", "h1", "h2", "h3"]
     assert found["hosts"]["h0"] == {"ansible_host": "h0"}
     assert spec.resolved(hosts=hosts, nodes={"a_0": {"placement": {"labels": {"rack": "h2"}}}})["nodes"]["a_0"]["host"] == "h2"
+
+
+def test_nodes_reach_one_another_in_the_network_of_their_docker_host(spec: Spec) -> None:
+    node = spec.node({"role": "validator"}, flavor="injective")
+    assert node["advertised"] == {"p2p": {"inside": "172.20.0.10:26656", "outside": "172.20.0.10:26656"}}
+    assert node["ports"]["p2p"]["host"] is None
+
+
+def test_with_host_ports_nodes_elsewhere_are_reached_at_published_ports(spec: Spec) -> None:
+    hosts = {
+        "alpha": {"ansible_host": "192.0.2.1"},
+        "beta": {"ansible_host": "b", "address": "192.0.2.2"},
+        "here": {"address": "c.example.org"},
+    }
+    hosts["here"]["ansible_connection"] = "local"
+    nodes = {"v_[0:2]": {"role": "validator"}, "v_3": {"role": "validator", "p2p_port": 4000}, "full_0": {"role": "fullnode"}}
+    found = spec.resolved(flavor="injective", network={"driver": "host_ports"}, hosts=hosts, nodes=nodes)["nodes"]
+    assert {name: node["advertised"]["p2p"]["outside"] for name, node in found.items()} == {
+        "v_0": "192.0.2.1:26656",
+        "v_1": "192.0.2.2:26657",
+        "v_2": "c.example.org:26658",
+        "v_3": "192.0.2.1:4000",
+        "full_0": "192.0.2.2:26756",
+    }
+    assert found["v_1"]["advertised"]["p2p"]["inside"] == "172.20.0.11:26656"
+    assert found["v_1"]["ports"]["p2p"] == {"container": 26656, "host": 26657, "address": "0.0.0.0", "protocol": "tcp"}
+    assert found["v_1"]["ports"]["rpc"]["address"] == "127.0.0.1"
+
+
+def test_host_ports_on_one_docker_host_need_no_address(spec: Spec) -> None:
+    node = spec.node({"role": "validator"}, flavor="injective", network={"driver": "host_ports"})
+    assert node["advertised"]["p2p"]["outside"] == "172.20.0.10:26656"
 
 
 def test_validators_on_too_few_hosts_are_warned_of(spec: Spec) -> None:
