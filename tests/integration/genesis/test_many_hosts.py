@@ -26,11 +26,11 @@ PHASES = ("look", "make", "fill", "commit")
 
 @pytest.fixture(scope="module")
 def beta(tmp_path_factory: pytest.TempPathFactory, busybox: Path, tiny_image: str) -> Iterator[Engine]:
-    """A second Engine, without networks, with the tiny image."""
+    """A second Engine, with the tiny image. In a network namespace of its own: it would take the bridge of the first one away."""
     folder = tmp_path_factory.mktemp("engine")
     url = f"unix://{folder}/docker.sock"
-    command = ["dockerd", "--host", url, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--pidfile", f"{folder}/pid"]
-    command += ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"]
+    command = ["unshare", "--net", "dockerd", "--host", url, "--bridge", "none", "--iptables=false", "--ip6tables=false"]
+    command += ["--pidfile", f"{folder}/pid", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
