@@ -32,8 +32,9 @@ $(VENV)/.ready: requirements.txt
 
 setup-test: $(VENV)/.ready-test
 
-$(VENV)/.ready-test: $(VENV)/.ready tests/requirements.txt
+$(VENV)/.ready-test: $(VENV)/.ready tests/requirements.txt tests/tools/community_docker.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python tests/tools/community_docker.py $(VENV)/collections
 	touch $@
 
 up: setup ## Deploy the cluster and wait until it is ready

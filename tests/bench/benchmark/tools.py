@@ -7,15 +7,13 @@ import os
 import shutil
 import sys
 import typing as t
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmark import commands, engine, settings
 from benchmark.settings import BenchError, say
 
-REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
-NEEDED = ("ansible_collections/community/docker/", "ansible_collections/community/library_inventory_filtering_v1/")
+COMMUNITY = Path(__file__).resolve().parents[2] / "tools" / "community_docker.txt"
 
 
 def busybox(cache: Path) -> Path:
@@ -52,22 +50,10 @@ def compose(cache: Path) -> t.Optional[str]:
 
 
 def community(cache: Path) -> Path:
-    """A collections path that holds community.docker and what it imports, out of the pinned ``ansible`` package."""
+    """A collections path that holds community.docker and what it imports."""
     root = cache / "collections"
-    ready = root / ".ready"
-    pins = REQUIREMENTS.read_text(encoding="utf-8")
-    if ready.exists() and ready.read_text(encoding="utf-8") == pins:
-        return root
     say("bench: fetching community.docker")
-    shutil.rmtree(root, ignore_errors=True)
-    wheels = cache / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
-    commands.run([*pip, "-r", str(REQUIREMENTS), "-d", str(wheels)], cache / "pip.log")
-    with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as archive:
-        archive.extractall(root, [name for name in archive.namelist() if name.startswith(NEEDED)])
-    shutil.rmtree(wheels)
-    ready.write_text(pins, encoding="utf-8")
+    commands.run([sys.executable, str(COMMUNITY.with_suffix(".py")), str(root)], cache / "pip.log")
     return root
 
 
@@ -81,6 +67,6 @@ def versions() -> t.Dict[str, str]:
         "Docker Engine": str(known["Version"]),
         "kernel": os.uname().release,
         "CPUs": str(os.cpu_count()),
-        "pins": " ".join(line.split()[0] for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"),
+        "pins": " ".join(line.split()[0] for line in COMMUNITY.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"),
         "settings": f"{settings.MEMORY} bytes, {settings.CPUS} CPUs, {settings.PIDS} pids per container",
     }
