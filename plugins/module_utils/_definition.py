@@ -63,7 +63,10 @@ class ConfigFile:
 
 @dataclass(frozen=True)
 class NetworkDefinition:
-    """The network of a cluster on one Docker host. An ``external`` one must exist and is left alone."""
+    """The network of a cluster on one Docker host. An ``external`` one must exist and is left alone.
+
+    ``id`` is that of an external network of a swarm, which an Engine that is no manager only shows while a container is in it.
+    """
 
     name: str
     subnet: t.Optional[str] = None
@@ -73,6 +76,7 @@ class NetworkDefinition:
     attachable: bool = False
     options: t.Mapping[str, str] = field(default_factory=dict)
     external: bool = False
+    id: t.Optional[str] = None
 
     def payload(self, cluster: str) -> t.Dict[str, t.Any]:
         """Arguments for the SDK's ``create_network``."""

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import sys
 import time
 import typing as t
@@ -26,19 +27,21 @@ DATA_ROOT = "/var/lib/docker"
 HOLDING = {"tcp": "0A", "udp": "07"}
 
 
-def host_info(options: EngineOptions, cluster: str) -> Data:
+def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> Data:
     """The result of the module; see its documentation for the shape."""
     answer = ask(options)
     engine = {key: answer[key] for key in ("answers", "reason", "error", "version", "api_version", "architecture")}
     containers: t.List[Data] = []
     networks: t.List[Data] = []
     root = DATA_ROOT
+    info: Data = {}
     if answer["answers"]:
         # It may go away at any moment: then it does not answer.
         try:
             client = Engine(options)
             with client.translating("looking at the Engine"):
-                root = client.api.info().get("DockerRootDir") or root
+                info = client.api.info()
+                root = info.get("DockerRootDir") or root
                 containers = client.api.containers()
                 networks = client.api.networks()
         except EngineError as exc:
@@ -56,8 +59,46 @@ def host_info(options: EngineOptions, cluster: str) -> Data:
         "sockets": sockets(published(containers, cluster)),
         "networks": [network(item, cluster) for item in networks],
         "routes": routes(),
+        "mtu": default_mtu(),
+        "swarm": swarm_of(info),
+        "encrypts": can_encrypt() if encrypted else None,
         "time": time.time(),
     }
+
+
+def swarm_of(info: Data) -> Data:
+    """The Engine's place in a swarm: ``active``, ``manager``, its own ``node``, the ids of the ``managers``; and ``live_restore``."""
+    swarm = info.get("Swarm") or {}
+    return {
+        "active": swarm.get("LocalNodeState") not in (None, "", "inactive"),
+        "manager": bool(swarm.get("ControlAvailable")),
+        "node": swarm.get("NodeID") or "",
+        "managers": sorted(one["NodeID"] for one in swarm.get("RemoteManagers") or []),
+        "live_restore": bool(info.get("LiveRestoreEnabled")),
+    }
+
+
+def default_mtu(table: str = "/proc/net/route", devices: str = "/sys/class/net") -> t.Optional[int]:
+    """Largest packet of the device that the default route takes; None without one."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(table, encoding="ascii") as stream:
+        for line in stream.readlines()[1:]:
+            device, destination = line.split()[:2]
+            if not int(destination, 16):
+                with open(os.path.join(devices, device, "mtu"), encoding="ascii") as mtu:
+                    return int(mtu.read())
+    return None
+
+
+def can_encrypt() -> t.Optional[bool]:
+    """Whether the kernel has IPsec ESP, tried in a network namespace that ends with the try; None when that cannot be tried."""
+    state = "unshare --net ip xfrm state add src 127.0.0.1 dst 127.0.0.1 proto esp spi 1 reqid 1 mode transport aead rfc4106(gcm(aes))"
+    command = [*state.split(), "0x" + "11" * 20, "128"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    unable = done.returncode and ("unshare" in done.stderr or "ermitted" in done.stderr)
+    return None if unable else done.returncode == 0
 
 
 def disk(path: str) -> Data:

@@ -161,6 +161,7 @@ def network(item: Plain) -> NetworkDefinition:
         attachable=bool(item.get("attachable")),
         options=texts(item.get("options"), "network option"),
         external=bool(item.get("external")),
+        id=item.get("id"),
     )
 
 

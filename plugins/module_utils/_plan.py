@@ -150,7 +150,7 @@ def reconciliation(request: Request, observed: Observed) -> Plan:
     """Bring containers to their definitions."""
     own = {one.name: one for one in observed.containers}
     networks = network_steps(request, observed)
-    place = lasting_network(networks, observed)
+    place = network_of(request, networks, observed)
     steps = [container_step(request, one, own.get(one.name), observed.images.get(one.image), place) for one in request.containers]
     wanted = {definition.name: definition.node for definition in request.containers}
     names = {node: name for name, node in wanted.items()}
@@ -176,6 +176,12 @@ def lasting_network(steps: t.Sequence[ThingStep], observed: Observed) -> t.Optio
     """Id of the network of the request when it is there and stays; None when it is yet to be made."""
     names = [step.name for step in steps if step.action == NONE]
     return next((one.id for one in observed.networks if one.name in names), None)
+
+
+def network_of(request: Request, steps: t.Sequence[ThingStep], observed: Observed) -> t.Optional[str]:
+    """Id of the network that the containers have to be in; None when it is yet to be made."""
+    given = request.network.id if request.network and request.network.external else None
+    return given or lasting_network(steps, observed)
 
 
 def container_step(
@@ -334,8 +340,8 @@ def removal(request: Request, observed: Observed) -> Plan:
 
 
 def own_networks(request: Request, observed: Observed) -> t.List[ObservedNetwork]:
-    """The networks that carry the cluster's label."""
-    return [one for one in observed.networks if labels.is_own(one.labels, request.cluster)]
+    """The networks of this Docker host that carry the cluster's label; those of a swarm are not one host's to remove."""
+    return [one for one in observed.networks if labels.is_own(one.labels, request.cluster) and one.raw.get("Scope") != "swarm"]
 
 
 def network_steps(request: Request, observed: Observed) -> t.Tuple[ThingStep, ...]:

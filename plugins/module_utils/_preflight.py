@@ -45,6 +45,8 @@ class Surroundings:
     # Names of the images, asked for when one is missing.
     images: t.Tuple[str, ...] = ()
     cpus: t.Optional[int] = None
+    # Whether the Engine shows networks of its swarm only while a container is in them.
+    hides: bool = False
     # Whether a socket can be taken; None when that cannot be told from here.
     bind: t.Optional[t.Callable[[Socket], t.Optional[str]]] = None
 
@@ -69,14 +71,32 @@ def look_around(engine: Engine, observed: Observed, plan: Plan) -> Surroundings:
     if any(one.nanocpus for one in creating):
         with engine.translating("asking for the Engine's resources"):
             cpus = api.info().get("NCPU")
+    hides = False
+    if homeless(observed, plan):
+        with engine.translating("asking for the Engine's swarm"):
+            swarm = api.info().get("Swarm") or {}
+            hides = swarm.get("LocalNodeState") == "active" and not swarm.get("ControlAvailable")
     local = engine.options.url.startswith(UNIX) and os.name == "posix"
-    return Surroundings(containers, attached, images, cpus, bind_failure if local else None)
+    return Surroundings(containers, attached, images, cpus, hides, bind_failure if local else None)
+
+
+def homeless(observed: Observed, plan: Plan) -> t.List[t.Tuple[Step, str]]:
+    """Steps that start a container as it is, and whose network the Engine does not show; with the network's name."""
+    networks = {one.id for one in observed.networks}
+    found = []
+    for step in plan.steps:
+        if step.definition is None and step.observed is not None and step.comes_up:
+            name = str(step.observed.host_config.get("NetworkMode"))
+            place = (step.observed.endpoint(name) or {}).get("NetworkID")
+            if place and place not in networks:
+                found.append((step, name))
+    return found
 
 
 def check(request: Request, observed: Observed, plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Note in ``problems`` what stands against ``plan``; images are checked apart."""
     check_names(request, plan, around, problems)
-    check_named(request, observed, plan, problems)
+    check_named(request, observed, plan, around, problems)
     for step in plan.networks:
         if step.action == REMOVE:
             check_network_removal(request, step, plan, around, problems)
@@ -105,19 +125,15 @@ def check_names(request: Request, plan: Plan, around: Surroundings, problems: Pr
             )
 
 
-def check_named(request: Request, observed: Observed, plan: Plan, problems: Problems) -> None:
+def check_named(request: Request, observed: Observed, plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Nodes that are to run and have only a name here: they need a container whose network is still there."""
-    networks = {one.id: one for one in observed.networks}
+    if request.state not in DEFINING:
+        return
     for step in plan.steps:
-        if step.definition is not None or request.state not in DEFINING:
-            continue
-        if step.observed is None:
+        if step.definition is None and step.observed is None:
             problems.add(f"{step.node}: there is no container of this node on this Docker host: deploy it first")
-        elif step.comes_up:
-            name = str(step.observed.host_config.get("NetworkMode"))
-            place = (step.observed.endpoint(name) or {}).get("NetworkID")
-            if place and place not in networks:
-                problems.add(f"{step.node}: its network {name} was removed or made anew: deploy the node again")
+    for step, name in [] if around.hides else homeless(observed, plan):
+        problems.add(f"{step.node}: its network {name} was removed or made anew: deploy the node again")
 
 
 def a_thing_of(kind: str, own: t.Optional[t.Mapping[str, str]]) -> str:
@@ -143,7 +159,7 @@ def check_network(
     """The network: missing, foreign, in use, overlapping."""
     found = next((one for one in observed.networks if one.name == wanted.name), None)
     if wanted.external:
-        if found is None:
+        if found is None and wanted.id is None:
             problems.add(f"network {wanted.name}: it is external and does not exist: create it, or leave out `external`")
         return
     if found is not None and not labels.is_own(found.labels, request.cluster):

@@ -85,6 +85,7 @@ NETWORK: Options = {
     "attachable": {"type": "bool", "default": False},
     "options": {"type": "dict", "default": {}},
     "external": {"type": "bool", "default": False},
+    "id": {"type": "str"},
 }
 # The module's argument spec; its documentation says what each option means.
 ARGUMENTS: Options = {

@@ -89,6 +89,10 @@ options:
         description: Whether it is made by others. It must exist, is not compared, and never removed.
         type: bool
         default: false
+      id:
+        description: Id of an external network of a swarm. With it the network need not be seen, as an Engine that is no manager only
+          shows it while a container is in it.
+        type: str
   containers:
     description:
       - The complete definitions of containers. What is left out is what the image or the Engine gives.

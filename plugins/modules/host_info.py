@@ -28,6 +28,10 @@ options:
     description: Name of the cluster. What carries its label is its own.
     type: str
     required: true
+  encrypted:
+    description: Whether the kernel is asked for what an encrypted overlay needs.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -87,6 +91,19 @@ routes:
   returned: always
   type: list
   elements: dict
+mtu:
+  description: Largest packet of the device that the default route takes; null without one.
+  returned: always
+  type: int
+  sample: 1500
+swarm:
+  description: The Engine's place in a swarm, with C(active), C(manager), C(node) (its id there), C(managers) (ids), and C(live_restore).
+  returned: always
+  type: dict
+encrypts:
+  description: Whether the kernel has IPsec ESP; null when it was not asked, or cannot be.
+  returned: always
+  type: bool
 time:
   description: The machine's clock, in seconds since 1970.
   returned: always
@@ -110,9 +127,9 @@ from ansible_collections.gravity.cluster.plugins.module_utils._host import host_
 
 def main() -> None:
     """Look, and tell; not by run_module, because it fails where no Engine answers."""
-    own = {"cluster": {"type": "str", "required": True}}
+    own = {"cluster": {"type": "str", "required": True}, "encrypted": {"type": "bool", "default": False}}
     module = AnsibleModule(argument_spec={**own, **ENGINE_ARGUMENTS, **PROGRESS_ARGUMENT}, supports_check_mode=True)
-    module.exit_json(**host_info(options_from(module.params), module.params["cluster"]))
+    module.exit_json(**host_info(options_from(module.params), module.params["cluster"], module.params["encrypted"]))
 
 
 if __name__ == "__main__":

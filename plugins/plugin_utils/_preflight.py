@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import re
 import typing as t
@@ -35,7 +36,38 @@ def preflight_problems(
     for name, info in hosts.items():
         here = [node for node in nodes if node["host"] == name]
         lines += [f"{name}: {line}" for line in _of_host(info, here, network, least_disk, most_skew)]
+    if network.get("driver") == "overlay":
+        lines += _overlay(hosts, network)
     return lines + list(_architectures(hosts, nodes))
+
+
+def _overlay(hosts: t.Mapping[str, Data], network: Data) -> t.Iterator[str]:
+    """What stands against one network over all Docker hosts, on Docker's Swarm mode."""
+    if importlib.util.find_spec("ansible_collections.community.docker") is None:
+        yield (
+            "the controller has no collection community.docker, which sets up the swarm of an overlay; "
+            "install it (ansible-galaxy collection install community.docker)"
+        )
+    looked = {name: info for name, info in hosts.items() if (info.get("engine") or {}).get("answers")}
+    active = {name: info["swarm"] for name, info in looked.items() if info["swarm"]["active"]}
+    # The swarm to be in is that of the first Docker host that is in one.
+    ours = set(next(iter(active.values()))["managers"]) if active else set()
+    for name, info in looked.items():
+        swarm = info["swarm"]
+        if swarm["active"] and not ours.intersection(swarm["managers"]):
+            first = next(iter(active))
+            yield f"{name}: is in another swarm than {first}; let one of the two leave it (docker swarm leave), or use driver host_ports"
+        if swarm["live_restore"]:
+            yield f"{name}: live-restore and Swarm mode exclude each other; set live-restore to false in daemon.json and restart the Engine"
+    overhead = 50 + (40 if network.get("encrypted") else 0)
+    wanted = network.get("mtu") or 1450
+    for name, info in hosts.items():
+        if network.get("encrypted") and info.get("encrypts") is False:
+            yield f"{name}: its kernel has no IPsec ESP, which an encrypted overlay needs; leave encrypted out, or load the module esp4"
+        if info.get("mtu") and wanted + overhead > info["mtu"]:
+            most = info["mtu"] - overhead
+            what = f"packets of {wanted} bytes in the overlay and {overhead} around them exceed its MTU of {info['mtu']}"
+            yield f"{name}: {what}; set mtu to {most} or less"
 
 
 def _of_host(info: Data, nodes: t.Sequence[Data], network: Data, least_disk: int, most_skew: float) -> t.Iterator[str]:

@@ -22,7 +22,7 @@ from unit.containers.builders import (
 )
 
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import NetworkDefinition
-from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedContainer
+from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedContainer, ObservedNetwork
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import STATES, Plan, Request, plan
 
 PAUSED = {**RUNNING, "Status": "paused", "Paused": True}
@@ -285,6 +285,23 @@ def test_of_two_containers_of_a_node_the_running_one_is_meant() -> None:
 def test_networks(wanted: NetworkDefinition, found: Any, action: str, reasons: tuple[str, ...]) -> None:
     steps = plan(requested(network=wanted), seen(networks=() if found is None else (found,))).networks
     assert [(step.action, step.reasons) for step in steps] == [(action, reasons)]
+
+
+def test_a_container_in_a_network_that_is_not_seen_is_right_when_the_id_is() -> None:
+    wanted = NetworkDefinition("demo-net", external=True, id=network().id)
+    found = plan(requested(defined(), network=wanted), seen(made(defined()), networks=()))
+    assert [step.action for step in found.steps] == ["none"]
+    other = NetworkDefinition("demo-net", external=True, id="another")
+    (step,) = plan(requested(defined(), network=other), seen(made(defined()), networks=())).steps
+    assert (step.action, step.reasons) == ("connect", ("network demo-net is another one now",))
+
+
+def test_a_network_of_a_swarm_is_not_removed_with_the_containers_of_one_host() -> None:
+    one = made(defined())
+    request = Request("demo", "absent")
+    assert [step.name for step in plan(request, seen(one)).networks] == ["demo-net"]
+    overlay = ObservedNetwork({**network().raw, "Scope": "swarm", "Driver": "overlay"})
+    assert plan(request, seen(one, networks=(overlay,))).networks == ()
 
 
 def test_an_external_network_is_never_made() -> None:

@@ -68,6 +68,11 @@ def test_a_node_whose_network_is_gone_cannot_be_started_by_name(state: str) -> N
     assert lines(request, seen(one, networks=())) == ["node_0: its network demo-net was removed or made anew: deploy the node again"]
 
 
+def test_a_worker_of_a_swarm_shows_no_network_without_a_container_in_it() -> None:
+    request = Request("demo", "started", nodes=("node_0",))
+    assert lines(request, seen(made(defined(), exited()), networks=()), hides=True) == []
+
+
 # Networks
 
 
@@ -120,6 +125,11 @@ def test_a_network_is_not_taken_from_others() -> None:
         "network demo-net: stranger is attached to it and not of cluster demo: disconnect it (docker network disconnect demo-net stranger)"
     ]
     assert lines(Request("demo", "absent"), observed, attached={"demo-net": ("demo_0",)}) == []
+
+
+def test_an_external_network_whose_id_is_known_need_not_be_seen() -> None:
+    wanted = NetworkDefinition("demo-net", "10.9.0.0/24", external=True, id=NETWORK)
+    assert lines(requested(defined(), network=wanted), seen(networks=())) == []
 
 
 def test_an_external_network_must_exist() -> None:

@@ -50,3 +50,30 @@ def test_the_disk_of_a_folder_that_is_still_to_come(tmp_path: Path) -> None:
     found = host.disk(str(tmp_path / "not" / "yet"))
     assert found["path"] == str(tmp_path)
     assert 0 < found["free"] <= found["total"]
+
+
+def test_the_place_in_a_swarm() -> None:
+    swarm = {"NodeID": "n1", "LocalNodeState": "active", "ControlAvailable": True, "RemoteManagers": [{"NodeID": "n2"}, {"NodeID": "n1"}]}
+    assert host.swarm_of({"Swarm": swarm, "LiveRestoreEnabled": False}) == {
+        "active": True,
+        "manager": True,
+        "node": "n1",
+        "managers": ["n1", "n2"],
+        "live_restore": False,
+    }
+    alone = {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False, "RemoteManagers": None}
+    assert host.swarm_of({"Swarm": alone, "LiveRestoreEnabled": True}) == {
+        "active": False,
+        "manager": False,
+        "node": "",
+        "managers": [],
+        "live_restore": True,
+    }
+
+
+def test_the_largest_packet_of_the_default_route(tmp_path: Path) -> None:
+    (tmp_path / "route").write_text(ROUTES, encoding="ascii")
+    (tmp_path / "eth0").mkdir()
+    (tmp_path / "eth0" / "mtu").write_text("1400\n", encoding="ascii")
+    assert host.default_mtu(str(tmp_path / "route"), str(tmp_path)) == 1400
+    assert host.default_mtu(str(tmp_path / "none"), str(tmp_path)) is None

@@ -12,6 +12,11 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._preflight import 
 NETWORK = {"name": "net", "subnet": "172.20.0.0/24"}
 
 
+def swarm(*managers: str, **changes: t.Any) -> t.Dict[str, t.Any]:
+    """An Engine's place in the swarm of ``managers``, if there are any."""
+    return {"active": bool(managers), "manager": False, "node": "n9", "managers": list(managers), "live_restore": False, **changes}
+
+
 def host(**changes: t.Any) -> t.Dict[str, t.Any]:
     """A Docker host with which nothing is wrong."""
     return {
@@ -24,6 +29,9 @@ def host(**changes: t.Any) -> t.Dict[str, t.Any]:
         "sockets": [],
         "networks": [{"name": "bridge", "subnets": ["172.17.0.0/16"], "own": False}],
         "routes": [{"subnet": "172.17.0.0/16", "device": "docker0"}],
+        "mtu": 1500,
+        "swarm": swarm(),
+        "encrypts": None,
         "clock_offset": 0.3,
         "clock_uncertainty": 0.2,
         **changes,
@@ -142,3 +150,48 @@ def test_one_image_for_two_architectures(source: str, told: bool) -> None:
         assert lines[0].startswith(
             "the Docker hosts have different architectures (alpha x86_64, beta aarch64), and tiny:1 is for one of them"
         )
+
+
+OVERLAY = {**NETWORK, "driver": "overlay", "encrypted": False, "mtu": None}
+
+
+@pytest.mark.parametrize(
+    ("network", "hosts", "line"),
+    [
+        (OVERLAY, {"alpha": host(swarm=swarm("a", "b")), "beta": host(), "gamma": host(swarm=swarm("b"))}, None),
+        (
+            OVERLAY,
+            {"alpha": host(swarm=swarm("a")), "beta": host(swarm=swarm("x"))},
+            "beta: is in another swarm than alpha; let one of the two leave it (docker swarm leave), or use driver host_ports",
+        ),
+        (
+            OVERLAY,
+            {"alpha": host(swarm=swarm(live_restore=True))},
+            "alpha: live-restore and Swarm mode exclude each other; set live-restore to false in daemon.json and restart the Engine",
+        ),
+        (
+            OVERLAY,
+            {"alpha": host(mtu=1400)},
+            "alpha: packets of 1450 bytes in the overlay and 50 around them exceed its MTU of 1400; set mtu to 1350 or less",
+        ),
+        ({**OVERLAY, "mtu": 1350}, {"alpha": host(mtu=1400)}, None),
+        (
+            {**OVERLAY, "encrypted": True, "mtu": 1400},
+            {"alpha": host(encrypts=False), "beta": host(encrypts=True)},
+            "alpha: its kernel has no IPsec ESP, which an encrypted overlay needs; leave encrypted out, or load the module esp4",
+        ),
+        ({**NETWORK, "driver": "host_ports"}, {"alpha": host(swarm=swarm("a")), "beta": host(swarm=swarm("x"), mtu=1000)}, None),
+    ],
+)
+def test_what_stands_against_an_overlay(
+    monkeypatch: pytest.MonkeyPatch, network: t.Dict[str, t.Any], hosts: t.Dict[str, t.Any], line: t.Optional[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: "there")
+    assert preflight_problems(hosts, [], network) == ([line] if line else [])
+
+
+def test_an_overlay_needs_a_collection_on_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    (line,) = preflight_problems({"alpha": host()}, [], OVERLAY)
+    assert line.startswith("the controller has no collection community.docker")
+    assert preflight_problems({"alpha": host()}, [], NETWORK) == []
