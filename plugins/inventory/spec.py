@@ -76,11 +76,20 @@ options:
       driver:
         description:
           - V(bridge) is a network of one Docker host. Nodes that must reach one another have to be on one.
+          - V(overlay) is one network over all Docker hosts, on Docker's own Swarm mode, which is set up among them. It needs the collection
+            C(community.docker) on the controller, and the ports 2377/tcp, 7946/tcp+udp and 4789/udp between the Docker hosts.
           - With V(host_ports) each Docker host has such a bridge, and nodes on other hosts are reached at published ports, for hosts
             that share neither a network of layer 2 nor a Swarm. See O(hosts).
         type: str
-        choices: [bridge, host_ports]
+        choices: [bridge, overlay, host_ports]
         default: bridge
+      encrypted:
+        description: Whether what goes between the Docker hosts is encrypted. For O(network.driver=overlay).
+        type: bool
+        default: false
+      mtu:
+        description: Largest packet in the network. The default is the Engine's, 1450. For O(network.driver=overlay).
+        type: int
   image:
     description: The image of the nodes, unless O(defaults), O(roles) or O(nodes) say otherwise; see O(defaults.image). The default
       is the flavor's.
@@ -104,7 +113,7 @@ options:
         other variables under C(vars). All of them hold for the nodes on it too.
       - In addition C(capacity) (C(cpus), C(memory), C(max_nodes); by default without limit) and C(labels), for the placement of nodes
         that name no Docker host.
-      - C(address) is where the other Docker hosts reach it, for O(network.driver=host_ports); the default is C(ansible_host).
+      - C(address) is where the other Docker hosts reach it; the default is C(ansible_host).
       - The default is this machine, under the name V(local).
     type: dict
   defaults:

@@ -25,11 +25,13 @@ def container_definitions(partials: t.Sequence[Data], nodes: t.Sequence[Data]) -
     return [_definition(by_node.get(node["name"], {}), node) for node in nodes]
 
 
-def network_definition(network: Data) -> Data:
-    """The ``network`` option of the module ``containers`` from ``gravity_cluster.network``."""
+def network_definition(network: Data, swarm_id: t.Optional[str] = None) -> Data:
+    """The ``network`` option of the module ``containers`` from ``gravity_cluster.network``; ``swarm_id`` is the id of an overlay."""
     # Ports of the Docker hosts join what a bridge on each of them cannot.
     driver = "bridge" if network.get("driver") == "host_ports" else network.get("driver")
-    return _given({**{key: network[key] for key in ("name", "subnet", "gateway") if network.get(key)}, "driver": driver})
+    # An overlay is the swarm's, made once for all Docker hosts.
+    external = {"external": True, "id": swarm_id} if driver == "overlay" else {}
+    return _given({**{key: network[key] for key in ("name", "subnet", "gateway") if network.get(key)}, "driver": driver, **external})
 
 
 def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), height: int = 0) -> Data:

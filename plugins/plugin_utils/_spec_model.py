@@ -214,10 +214,13 @@ class Network(Model):
     subnet: Subnet = Field("172.20.0.0/24", description="IPv4 subnet.")
     gateway: t.Optional[Ip] = Field(None, description="Address of the gateway. Default: the first of the subnet.")
     chain_id: int = Field(1337, ge=1, le=2**53 - 1, description="EVM chain id.")
-    driver: t.Literal["bridge", "host_ports"] = Field(
+    driver: t.Literal["bridge", "overlay", "host_ports"] = Field(
         "bridge",
-        description="bridge: the nodes of one Docker host share a network. host_ports: those of others are reached at published ports.",
+        description="bridge: a network of one Docker host. overlay: one network over all of them, on Docker's Swarm mode. "
+        "host_ports: a bridge on each; nodes on other Docker hosts are reached at published ports.",
     )
+    encrypted: bool = Field(False, description="Whether what goes between the Docker hosts is encrypted (overlay).")
+    mtu: t.Optional[int] = Field(None, ge=576, le=65535, description="Largest packet in the network. Default: the Engine's (overlay).")
 
 
 class OlderDocker(Model):
@@ -241,9 +244,7 @@ class DockerHost(BaseModel):
     model_config = ConfigDict(
         extra="allow", strict=True, json_schema_extra={"patternProperties": {"^ansible_[a-z0-9_]+$": {}}, "additionalProperties": False}
     )
-    address: t.Optional[HostAddress] = Field(
-        None, description="Address at which the other Docker hosts reach it (host_ports). Default: ansible_host."
-    )
+    address: t.Optional[HostAddress] = Field(None, description="Address at which the other Docker hosts reach it. Default: ansible_host.")
     capacity: t.Optional[Capacity] = Field(None, description="How much it may carry. Default: no limit.")
     labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels, for the placement of nodes.")
     vars: t.Optional[Variables] = Field(None, description="Variables of the Docker host and its nodes.")

@@ -39,12 +39,15 @@ def check(path: Path, ready: Data, problems: Problems) -> None:
             problems.add((*path, "together", index, "is"), f"unknown condition '{name}'; {nearest(name, TOGETHER)}")
 
 
-def resolved(path: Path, node: Data, values: t.Mapping[str, t.Any], problems: Problems) -> Data:
-    """``ready`` of ``node`` with the addresses of its probes and with ``values`` in the place of ``$chain_id`` and the like."""
+def resolved(path: Path, node: Data, values: t.Mapping[str, t.Any], problems: Problems, inside: bool = True) -> Data:
+    """``ready`` of ``node`` with the addresses of its probes and with ``values`` in the place of ``$chain_id`` and the like.
+
+    ``inside``: whether the Docker host reaches ports that are not published.
+    """
     ready = node["ready"]
     return {
         **ready,
-        "probes": {name: _probe((*path, "probes", name), node, probe, problems) for name, probe in ready["probes"].items()},
+        "probes": {name: _probe((*path, "probes", name), node, probe, problems, inside) for name, probe in ready["probes"].items()},
         "conditions": [
             {key: values.get(value, value) if isinstance(value, str) else value for key, value in condition.items() if value is not None}
             for condition in ready["conditions"]
@@ -59,7 +62,7 @@ def reachable(node: Data, port: Data) -> t.Tuple[str, int]:
     return node["network_ip"], port["container"]
 
 
-def _probe(path: Path, node: Data, probe: Data, problems: Problems) -> Data:
+def _probe(path: Path, node: Data, probe: Data, problems: Problems, inside: bool) -> Data:
     """A probe with the address that it asks."""
     result = {key: value for key, value in probe.items() if key not in ("port", "path") and value is not None}
     kind, port = probe["type"], probe.get("port")
@@ -76,6 +79,11 @@ def _probe(path: Path, node: Data, probe: Data, problems: Problems) -> Data:
     if entry is None:
         problems.add((*path, "port"), f"the node has no port '{port}'; {nearest(port, node['ports'])}")
         return result
+    if not inside and not entry.get("host"):
+        problems.add(
+            (*path, "port"),
+            f"the Docker host does not reach port '{port}' in an overlay network; give it a host port, or use an exec probe",
+        )
     address, number = reachable(node, entry)
     if kind == "tcp":
         return {**result, "host": address, "port": number}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import typing as t
@@ -29,6 +30,7 @@ DEFAULT_NETWORK: t.Mapping[str, t.Any] = {"subnet": "172.20.0.0/24", "chain_id":
 HOST_KEYS = ("ansible_host", "ansible_user", "ansible_port", "ansible_connection", "address", "capacity", "labels", "vars")
 # Those of them that are no variables of Ansible's.
 _HOST_FACTS = ("address", "capacity", "labels", "vars")
+OVERLAY = "overlay"
 HOST_PORTS = "host_ports"  # the network driver with which nodes are reached at ports of their Docker hosts
 LOCAL = "local"  # the Docker host of a spec that names none: this machine
 
@@ -68,6 +70,13 @@ def merged(lower: t.Mapping[str, t.Any], upper: t.Mapping[str, t.Any]) -> Data:
         elif value is not None:
             result[key] = value
     return result
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv4Address(text))
+    except ValueError:
+        return False
 
 
 class _Layers(t.NamedTuple):
@@ -118,10 +127,11 @@ class _Resolver:
         self.problems.raise_any()
         validators = {name: node["voting_power"] for name, node in self.nodes.items() if node["role"] == "validator"}
         self._make_ready(validators)
+        network = self._resolved_network()
         self.problems.raise_any()
         cluster = {
             "name": self.spec["cluster_name"],
-            "network": {key: self.network.get(key, self.addresses.gateway) for key in ("name", "subnet", "gateway", "chain_id", "driver")},
+            "network": network,
             "hosts": list(self.hosts),
             "nodes": list(self.nodes),
             "validators": validators,
@@ -164,7 +174,13 @@ class _Resolver:
 
     def _check_network(self) -> None:
         """A bridge joins the containers of one Docker host; nodes that must reach one another need more on several."""
-        if self.network["driver"] == HOST_PORTS:
+        if self.network["driver"] != OVERLAY:
+            for key in ("encrypted", "mtu"):
+                if self.network.get(key):
+                    self.problems.add(
+                        ("network", key), f"a network with driver {self.network['driver']} has no such thing; use driver {OVERLAY}"
+                    )
+        if self.network["driver"] in (OVERLAY, HOST_PORTS):
             return
         spread: t.Dict[str, t.Dict[str, None]] = {}
         for node in self.nodes.values():
@@ -173,7 +189,19 @@ class _Resolver:
         for flavor, hosts in spread.items():
             if len(hosts) > 1:
                 what = f"a bridge joins the nodes of one Docker host, and those of flavor {flavor} would be on {', '.join(hosts)}"
-                self.problems.add(("network", "driver"), f"{what}; use driver {HOST_PORTS}, or put all on one, with host under defaults")
+                self.problems.add(("network", "driver"), f"{what}; use driver {OVERLAY} or {HOST_PORTS}, or put all on one")
+
+    def _resolved_network(self) -> Data:
+        """The network, with ``addresses``: where the Docker hosts reach one another, when they have to."""
+        network = {key: self.network.get(key, self.addresses.gateway) for key in ("name", "subnet", "gateway", "chain_id", "driver")}
+        between = len(self.hosts) > 1 and network["driver"] in (OVERLAY, HOST_PORTS)
+        addresses = {host: self._address_of(host) for host in self.hosts} if between else {}
+        for host, address in addresses.items():
+            if network["driver"] == OVERLAY and not _is_ip(address):
+                self.problems.add(
+                    ("hosts", host, "address"), f"an overlay needs an IPv4 address of {host}, not the name {address}; set address"
+                )
+        return {**network, "encrypted": bool(self.network.get("encrypted")), "mtu": self.network.get("mtu"), "addresses": addresses}
 
     def _advertised(self, name: str) -> t.Dict[str, Data]:
         """Where other nodes reach ``name``, by port: ``inside`` for those on its Docker host, ``outside`` for the others."""
@@ -195,9 +223,8 @@ class _Resolver:
         given = ((self.spec.get("hosts") or {}).get(host) or {}).get("address")
         address = given or self.hosts[host].get("ansible_host")
         if not address:
-            text = f"the other Docker hosts must reach {host}, and nothing says where; set address"
-            self.problems.add(("hosts", host, "address"), text)
-        return str(address)
+            self.problems.add(("hosts", host, "address"), f"the other Docker hosts must reach {host}, and nothing says where; set address")
+        return str(address or allocation.LOOPBACK)
 
     def _check_names(self) -> None:
         """Names of nodes, Docker hosts, groups, containers and aliases must not get in each other's way."""
@@ -456,9 +483,11 @@ class _Resolver:
     def _make_ready(self, validators: t.Mapping[str, int]) -> None:
         """Fill in, for every node, where it is asked and what its conditions compare with."""
         peers = readiness.QuorumPeers(validators)
+        # A Docker host has no address of its own in an overlay.
+        inside = self.network["driver"] != OVERLAY
         for name, node in self.nodes.items():
             if "rpc" in node["ports"]:
                 node["rpc_url"] = "http://{}:{}".format(*readiness.reachable(node, node["ports"]["rpc"]))
             if node["ready"]["probes"] or node["ready"]["conditions"]:
                 values = {"$chain_id": self.network["chain_id"], "$quorum_peers": peers.of(node["voting_power"])}
-                node["ready"] = readiness.resolved(("nodes", self.origins[name], "ready"), node, values, self.problems)
+                node["ready"] = readiness.resolved(("nodes", self.origins[name], "ready"), node, values, self.problems, inside)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import (
     container_definitions,
     network_definition,
@@ -77,6 +79,20 @@ def test_labels_of_the_spec_stay_literal() -> None:
 def test_the_network_is_reduced_to_what_the_engine_knows() -> None:
     network = {"name": "n", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "driver": "bridge", "chain_id": 1337}
     assert network_definition(network) == {"name": "n", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "driver": "bridge"}
+
+
+@pytest.mark.parametrize(("driver", "more"), [("host_ports", {"driver": "bridge"}), ("overlay", {"external": True, "id": "abc"})])
+def test_the_network_of_several_docker_hosts(driver: str, more: t.Dict[str, t.Any]) -> None:
+    network = {"name": "n", "subnet": "172.20.0.0/24", "driver": driver, "addresses": {}}
+    assert network_definition(network, "abc") == {"name": "n", "subnet": "172.20.0.0/24", "driver": driver, **more}
+
+
+def test_a_node_must_come_up_to_a_height_that_others_have() -> None:
+    ready = {"probes": {"rpc": {"type": "eth", "url": "http://127.0.0.1:8545"}}, "conditions": []}
+    (target,) = probe_targets([node(ready=ready)], [], 7)["nodes"]
+    assert target["conditions"] == [{"is": "height_at_least", "value": 7}]
+    (target,) = probe_targets([node()], [], 7)["nodes"]
+    assert target["conditions"] == []
 
 
 def test_conditions_over_all_nodes_are_collected_once() -> None:

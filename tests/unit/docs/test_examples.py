@@ -45,8 +45,8 @@ def specs_of_the_readme() -> list[dict[str, Any]]:
     return [resolved(text) for page, text in SPECS if page.name == "README.md"]
 
 
-def test_the_readme_has_a_small_spec_and_a_full_one() -> None:
-    small, full = specs_of_the_readme()
+def test_the_readme_has_a_small_spec_a_full_one_and_one_for_several_hosts() -> None:
+    small, full, several = specs_of_the_readme()
     assert [node["network_ip"] for node in small["nodes"].values()] == [f"172.20.0.{10 + number}" for number in range(4)]
     assert [node["rpc_url"] for node in small["nodes"].values()] == [f"http://127.0.0.1:{8545 + number}" for number in range(4)]
     nodes = full["nodes"].values()
@@ -54,6 +54,8 @@ def test_the_readme_has_a_small_spec_and_a_full_one() -> None:
     assert {node["flavor"] for node in nodes} == {"injective", "generic"}
     assert len({node["voting_power"] for node in nodes if node["role"] == "validator"}) > 1
     assert any(node["labels"] for node in nodes)
+    carried = [node["host"] for node in several["nodes"].values()]
+    assert [carried.count(host) for host in ("alpha", "beta", "gamma")] == [3, 2, 2]
 
 
 def test_the_table_of_make_up_is_that_of_the_local_cluster() -> None:

@@ -55,7 +55,16 @@ def test_the_local_cluster_is_the_promised_one(spec: Spec) -> None:
     assert resolved["hosts"] == {"local": {"ansible_connection": "local"}}
     assert resolved["cluster"] == {
         "name": "gravity-local-cluster",
-        "network": {"name": "gravity-cluster", "subnet": "172.20.0.0/24", "gateway": "172.20.0.1", "chain_id": 1337, "driver": "bridge"},
+        "network": {
+            "name": "gravity-cluster",
+            "subnet": "172.20.0.0/24",
+            "gateway": "172.20.0.1",
+            "chain_id": 1337,
+            "driver": "bridge",
+            "encrypted": False,
+            "mtu": None,
+            "addresses": {},
+        },
         "hosts": ["local"],
         "nodes": ["node_0", "node_1", "node_2", "node_3"],
         "validators": {"node_0": 1, "node_1": 1, "node_2": 1, "node_3": 1},
@@ -315,6 +324,16 @@ def test_with_host_ports_nodes_elsewhere_are_reached_at_published_ports(spec: Sp
     assert found["v_1"]["advertised"]["p2p"]["inside"] == "172.20.0.11:26656"
     assert found["v_1"]["ports"]["p2p"] == {"container": 26656, "host": 26657, "address": "0.0.0.0", "protocol": "tcp"}
     assert found["v_1"]["ports"]["rpc"]["address"] == "127.0.0.1"
+
+
+def test_an_overlay_knows_where_its_docker_hosts_reach_one_another(spec: Spec) -> None:
+    hosts = {"alpha": {"ansible_host": "192.0.2.1"}, "beta": {"ansible_host": "b", "address": "192.0.2.2"}}
+    given = {"driver": "overlay", "encrypted": True, "mtu": 1400}
+    found = spec.resolved(flavor="injective", network=given, hosts=hosts, nodes={"v_[0:1]": {"role": "validator"}})
+    network = found["cluster"]["network"]
+    assert network["addresses"] == {"alpha": "192.0.2.1", "beta": "192.0.2.2"}
+    assert (network["driver"], network["encrypted"], network["mtu"]) == ("overlay", True, 1400)
+    assert found["nodes"]["v_1"]["advertised"]["p2p"]["outside"] == "172.20.0.11:26656"
 
 
 def test_host_ports_on_one_docker_host_need_no_address(spec: Spec) -> None:
