@@ -49,13 +49,11 @@ def _overlay(hosts: t.Mapping[str, Data], network: Data) -> t.Iterator[str]:
             "install it (ansible-galaxy collection install community.docker)"
         )
     looked = {name: info for name, info in hosts.items() if (info.get("engine") or {}).get("answers")}
-    active = {name: info["swarm"] for name, info in looked.items() if info["swarm"]["active"]}
     # The swarm to be in is that of the first Docker host that is in one.
-    ours = set(next(iter(active.values()))["managers"]) if active else set()
+    first, ours = next(((name, set(info["swarm"]["managers"])) for name, info in looked.items() if info["swarm"]["active"]), ("", set()))
     for name, info in looked.items():
         swarm = info["swarm"]
         if swarm["active"] and not ours.intersection(swarm["managers"]):
-            first = next(iter(active))
             yield f"{name}: is in another swarm than {first}; let one of the two leave it (docker swarm leave), or use driver host_ports"
         if swarm["live_restore"]:
             yield f"{name}: live-restore and Swarm mode exclude each other; set live-restore to false in daemon.json and restart the Engine"
