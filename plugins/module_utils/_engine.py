@@ -31,6 +31,14 @@ except ImportError as exc:  # pragma: no cover - the edge reports it
 else:
     DOCKER_IMPORT_ERROR = None
 
+    class _Client(docker.APIClient):
+        """The low-level client, for which the authority that was asked for counts, whatever ``REQUESTS_CA_BUNDLE`` says."""
+
+        def merge_environment_settings(self, url: t.Any, proxies: t.Any, stream: t.Any, verify: t.Any, cert: t.Any) -> t.Any:
+            """``requests`` would let the environment win over the client's own setting."""
+            return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
+
+
 # Seconds to wait for the exit code of a command whose output has ended.
 EXEC_PATIENCE = 10.0
 
@@ -101,14 +109,13 @@ class Engine:
             tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=options.ca, verify=bool(options.ca) or None)
         try:
             # The published types of the low-level client are too incomplete to be of use.
-            self.api: t.Any = docker.APIClient(
-                base_url=options.url, version="auto", timeout=options.timeout, tls=tls or False, num_pools=32
-            )
+            self.api: t.Any = _Client(base_url=options.url, version="auto", timeout=options.timeout, tls=tls or False, num_pools=32)
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as exc:
-            raise EngineUnreachable(
-                f"no Docker Engine answers at {options.url} ({root_cause(exc)}): start it (for example: systemctl start docker), "
-                "or name another with engine_url or DOCKER_HOST"
-            ) from exc
+            reason = root_cause(exc)
+            remedy = "start it (for example: systemctl start docker), or name another with engine_url or DOCKER_HOST"
+            if "SSL" in reason or "HTTPS" in reason:
+                remedy = "it asks for TLS, and one of the two does not trust the other: check engine_ca, engine_cert and engine_key"
+            raise EngineUnreachable(f"no Docker Engine answers at {options.url} ({reason}): {remedy}") from exc
         if options.url.startswith(UNIX):
             # No proxy and no password file of the environment concerns a socket; looking for them costs more than the answer.
             self.api.trust_env = False
