@@ -42,7 +42,7 @@ def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> 
             with client.translating("looking at the Engine"):
                 info = client.api.info()
                 root = info.get("DockerRootDir") or root
-                containers = client.api.containers()
+                containers = client.api.containers(all=True)
                 networks = client.api.networks()
         except EngineError as exc:
             engine.update(answers=False, reason="unreachable", error=exc.message)
@@ -58,6 +58,7 @@ def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> 
         "disk": disk(root),
         "sockets": sockets(published(containers, cluster)),
         "networks": [network(item, cluster) for item in networks],
+        "nodes": carried(containers, cluster),
         "routes": routes(),
         "mtu": default_mtu(),
         "swarm": swarm_of(info),
@@ -118,6 +119,12 @@ def published(containers: t.Iterable[Data], cluster: str) -> t.Dict[t.Tuple[int,
             if port.get("PublicPort"):
                 found[int(port["PublicPort"]), str(port.get("Type") or "tcp")] = (name, labels.is_own(one.get("Labels"), cluster))
     return found
+
+
+def carried(containers: t.Iterable[Data], cluster: str) -> t.List[str]:
+    """The nodes of ``cluster`` that have a container here."""
+    own = [one["Labels"] for one in containers if labels.is_own(one.get("Labels"), cluster)]
+    return sorted(marks[labels.NODE] for marks in own if labels.NODE in marks)
 
 
 def sockets(owners: t.Mapping[t.Tuple[int, str], t.Tuple[str, bool]], processes: str = "/proc/net") -> t.List[Data]:

@@ -86,6 +86,11 @@ networks:
   returned: always
   type: list
   elements: dict
+nodes:
+  description: The nodes of the cluster that have a container here, running or not.
+  returned: always
+  type: list
+  elements: str
 routes:
   description: The IPv4 routes but the default ones, each with C(subnet) and C(device).
   returned: always

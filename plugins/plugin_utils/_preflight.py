@@ -25,12 +25,17 @@ BRIDGE = re.compile(r"(br-[0-9a-f]{12}|docker0|docker_gwbridge)\Z")
 
 
 def preflight_problems(
-    hosts: t.Mapping[str, Data], nodes: t.Sequence[Data], network: Data, least_disk: int = LEAST_DISK, most_skew: float = MOST_SKEW
+    hosts: t.Mapping[str, Data],
+    nodes: t.Sequence[Data],
+    network: Data,
+    known: t.Collection[str] = (),
+    least_disk: int = LEAST_DISK,
+    most_skew: float = MOST_SKEW,
 ) -> t.List[str]:
     """One line per problem, in the order of ``hosts``.
 
     ``hosts`` maps Docker hosts to results of ``host_info``, also those of tasks that failed or did not reach the machine; ``nodes``
-    are ``gravity_node`` variables; ``network`` is ``gravity_cluster.network``.
+    are ``gravity_node`` variables; ``network`` is ``gravity_cluster.network``; ``known`` are the names of all nodes of the spec.
     """
     lines: t.List[str] = []
     for name, info in hosts.items():
@@ -38,7 +43,18 @@ def preflight_problems(
         lines += [f"{name}: {line}" for line in _of_host(info, here, network, least_disk, most_skew)]
     if network.get("driver") == "overlay":
         lines += _overlay(hosts, network)
+    lines += _strangers(hosts, known)
     return lines + list(_architectures(hosts, nodes))
+
+
+def _strangers(hosts: t.Mapping[str, Data], known: t.Collection[str]) -> t.Iterator[str]:
+    """Docker hosts that carry a cluster of the same name, of which the spec knows no node: what is meant is another one."""
+    for name, info in hosts.items():
+        carried = info.get("nodes") or []
+        if known and carried and not set(known).intersection(carried):
+            shown = ", ".join(carried[:3]) + (", ..." if len(carried) > 3 else "")
+            what = f"carries a cluster of this name with other nodes ({shown})"
+            yield f"{name}: {what}; choose another cluster_name, or tear that one down with its own spec"
 
 
 def _overlay(hosts: t.Mapping[str, Data], network: Data) -> t.Iterator[str]:

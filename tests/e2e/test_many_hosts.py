@@ -74,6 +74,24 @@ def test_one_deploy_brings_up_engines_and_nodes_on_all_hosts(cluster: Cluster) -
     assert on(cluster, "beta", "docker", "info", "--format", "{{.LiveRestoreEnabled}}").strip() == "true"
 
 
+def test_the_image_is_made_once_and_copied(cluster: Cluster) -> None:
+    made, copied = (on(cluster, host, "docker", "image", "inspect", "--format", "{{.Id}}", "tiny:1").strip() for host in ("alpha", "beta"))
+    assert made == copied
+    assert made.startswith("sha256:")
+
+
+def test_another_spec_of_the_same_name_is_refused(cluster: Cluster) -> None:
+    before, nodes = ids(cluster, "alpha"), cluster.spec["nodes"]
+    cluster.spec["nodes"] = {"db_[0:1]": {"role": "validator", "command": ["sleep", "86400"]}}
+    cluster.write()
+    message = cluster.refused("deploy")
+    cluster.spec["nodes"] = nodes
+    cluster.write()
+    assert "2 problems, nothing was changed: alpha: carries a cluster of this name with other nodes (web_0, web_2);" in message
+    assert "-- beta: carries a cluster of this name with other nodes (web_1, web_3);" in message
+    assert ids(cluster, "alpha") == before
+
+
 def test_placed_nodes_are_written_down(cluster: Cluster) -> None:
     record = cluster.path.parent / ".cluster.placement.json"
     places = {"web_0": "alpha", "web_1": "beta", "web_2": "alpha", "web_3": "beta"}

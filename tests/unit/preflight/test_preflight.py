@@ -29,6 +29,7 @@ def host(**changes: t.Any) -> t.Dict[str, t.Any]:
         "sockets": [],
         "networks": [{"name": "bridge", "subnets": ["172.17.0.0/16"], "own": False}],
         "routes": [{"subnet": "172.17.0.0/16", "device": "docker0"}],
+        "nodes": [],
         "mtu": 1500,
         "swarm": swarm(),
         "encrypts": None,
@@ -195,3 +196,13 @@ def test_an_overlay_needs_a_collection_on_the_controller(monkeypatch: pytest.Mon
     (line,) = preflight_problems({"alpha": host()}, [], OVERLAY)
     assert line.startswith("the controller has no collection community.docker")
     assert preflight_problems({"alpha": host()}, [], NETWORK) == []
+
+
+def test_a_cluster_of_the_same_name_from_another_spec_is_left_alone() -> None:
+    hosts = {"alpha": host(nodes=["db_0", "db_1", "db_2", "db_3"]), "beta": host(nodes=["web_0", "old_1"])}
+    (line,) = preflight_problems(hosts, [], NETWORK, ["web_0", "web_1"])
+    assert line == (
+        "alpha: carries a cluster of this name with other nodes (db_0, db_1, db_2, ...); choose another cluster_name, "
+        "or tear that one down with its own spec"
+    )
+    assert preflight_problems(hosts, [], NETWORK, ["db_3", "old_1"]) == []
