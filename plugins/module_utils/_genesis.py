@@ -131,7 +131,7 @@ class Plan:
 def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> Spec:
     """The module's options as a spec; raises :class:`Refused` when they cannot be meant. ``hosts`` are those that take part."""
     uid, gid = owner_from(params["user"])
-    nodes = tuple(_node_from(item) for item in params["nodes"])
+    nodes = tuple(_node_from(item, bool(hosts)) for item in params["nodes"])
     for what, values in (("node", [node.name for node in nodes]), ("volume", [node.volume for node in nodes])):
         for value in values:
             if values.count(value) > 1:
@@ -167,7 +167,7 @@ def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> S
     )
 
 
-def _node_from(item: t.Mapping[str, t.Any]) -> Node:
+def _node_from(item: t.Mapping[str, t.Any], hosted: bool) -> Node:
     power = item.get("voting_power") or 0
     if power < 0:
         raise Refused(f"{item['name']}: voting power {power} is negative: use 0 for a node that does not vote")
@@ -179,7 +179,7 @@ def _node_from(item: t.Mapping[str, t.Any]) -> Node:
         commands=tuple(Command(tuple(command["argv"]), bool(command.get("quiet"))) for command in item.get("commands") or []),
         identity=tuple(item.get("identity") or []),
         files=tuple(Take(file["source"], _inside(file["path"]), mode_from(file.get("mode"), 0o400)) for file in item.get("files") or []),
-        host=item.get("host") or "",
+        host=item.get("host") or "" if hosted else "",
     )
 
 

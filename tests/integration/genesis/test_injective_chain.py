@@ -50,6 +50,7 @@ def node(cluster: str, name: str, power: int = 0, **config: Any) -> dict[str, An
         "role": "validator" if power else "fullnode",
         "container_name": f"{cluster}-{name}",
         "network_ip": "127.0.0.1",
+        "host": "here",
         "voting_power": power,
         "image": None,
         "user": None,

@@ -71,19 +71,20 @@ def chain(cluster: Any, tiny_image: str) -> dict[str, Any]:
 class Run:
     """The phases on all hosts, as the role has them done."""
 
-    def __init__(self, run_module: Callable[..., dict[str, Any]], engines: dict[str, Engine], options: dict[str, Any]) -> None:
-        self.run_module, self.engines, self.options = run_module, engines, options
+    def __init__(self, start_module: Callable[..., subprocess.Popen[str]], engines: dict[str, Engine], options: dict[str, Any]) -> None:
+        self.start_module, self.engines, self.options = start_module, engines, options
 
     def phase(self, phase: str, before: dict[str, Any], hosts: tuple[str, ...] = HOSTS, check: bool = False) -> dict[str, Any]:
         """One phase on ``hosts``: host -> result. ``before`` holds what all of them returned from the one before."""
-        return {
-            host: self.run_module(
+        running = {
+            host: self.start_module(
                 "genesis",
                 {**self.options, "phase": phase, "host": host, "hosts": before, "engine_url": self.engines[host].options.url},
                 check=check,
             )
             for host in hosts
         }
+        return {host: json.loads(process.communicate(timeout=120)[0]) for host, process in running.items()}
 
     def all(self, until: str = "commit", hosts: tuple[str, ...] = HOSTS, check: bool = False) -> dict[str, dict[str, Any]]:
         """The phases up to ``until``: phase -> host -> result. A phase that fails ends them."""
@@ -117,8 +118,8 @@ class Run:
 
 
 @pytest.fixture
-def run(run_module: Callable[..., dict[str, Any]], engines: dict[str, Engine], chain: dict[str, Any]) -> Run:
-    return Run(run_module, engines, chain)
+def run(start_module: Callable[..., subprocess.Popen[str]], engines: dict[str, Engine], chain: dict[str, Any]) -> Run:
+    return Run(start_module, engines, chain)
 
 
 def check_whole(run: Run) -> str:
