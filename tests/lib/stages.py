@@ -70,7 +70,7 @@ def lint() -> Sequence[Command]:
         tool("ruff", "format", "--check"),
         tool("mypy", "--package", "ansible_collections.gravity.cluster.plugins"),
         tool("mypy", "tests/lib", "tests/tools"),
-        tool("mypy", "tests/bench/bench.py", "tests/bench/benchmark/callback"),
+        tool("mypy", "tests/bench/bench.py", "tests/bench/hosts.py", "tests/bench/benchmark/callback"),
         tool("yamllint", "--strict", "."),
         tool("ansible-lint"),
         tool("reuse", "lint", "--lines"),
