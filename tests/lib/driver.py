@@ -83,7 +83,7 @@ class Driver:
                 show(tail)
         outcome = Outcome(stage, "FAILED" if problems else "ok", time.monotonic() - begin, problems)
         outcome.log = log
-        judge_pytest(outcome, log)
+        judge(outcome, log)
         if shown:
             say(f"===== {stage.name}: {outcome.verdict}, {outcome.seconds:.1f} s")
         return outcome
@@ -156,9 +156,13 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def judge_pytest(outcome: Outcome, log: Path) -> None:
-    """Keep the closing lines of pytest, and count a test that was skipped as a failure."""
-    for line in log.read_text("utf-8", "replace").splitlines():
+def judge(outcome: Outcome, log: Path) -> None:
+    """Keep the closing lines of pytest, and count what was skipped as a failure: a test, or a playbook that Molecule does not find."""
+    text = log.read_text("utf-8", "replace")
+    if "Missing playbook" in text and outcome.ok:
+        outcome.verdict = "FAILED"
+        outcome.problems.append("a playbook of a scenario is missing")
+    for line in text.splitlines():
         found = CLOSING.match(line)
         if not found:
             continue
