@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 LOGS = CACHE / "logs"
 BIN = ROOT / ".venv" / "bin"
-# The scenario with an overlay network: its chain has once not begun, and until that is understood it is run by name only.
+# The scenario with an overlay network: new, and run by name until it has passed often enough.
 OVERLAY = "multi_host"
 # Tests on the Engine wait more than they work. The tests of one file stay together and in order.
 AT_ONCE = ("--numprocesses", "3", "--dist", "loadfile")
