@@ -15,13 +15,7 @@ description:
   - All nodes are asked at the same time. One that does not answer has RV(nodes.rpc_error) set; this is not a failure.
 extends_documentation_fragment:
   - gravity.cluster.engine
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is ever changed.
-  diff_mode:
-    support: none
-    description: Nothing is ever changed.
+  - gravity.cluster.info_module
 options:
   cluster:
     description: Name of the cluster. Only containers with its label are looked at.

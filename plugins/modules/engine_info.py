@@ -15,13 +15,7 @@ description:
   - An Engine that does not answer is no failure; see RV(answers) and RV(reason).
 extends_documentation_fragment:
   - gravity.cluster.engine
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is ever changed.
-  diff_mode:
-    support: none
-    description: Nothing is ever changed.
+  - gravity.cluster.info_module
 options:
   wait:
     description:

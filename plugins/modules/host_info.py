@@ -16,13 +16,7 @@ description:
   - RV(clock_offset) and RV(clock_uncertainty) are measured by the controller around the call.
 extends_documentation_fragment:
   - gravity.cluster.engine
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is ever changed.
-  diff_mode:
-    support: none
-    description: Nothing is ever changed.
+  - gravity.cluster.info_module
 options:
   cluster:
     description: Name of the cluster. What carries its label is its own.

@@ -14,13 +14,7 @@ description:
   - Returns the last lines that the containers of nodes wrote, standard output and standard error together.
 extends_documentation_fragment:
   - gravity.cluster.engine
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is ever changed.
-  diff_mode:
-    support: none
-    description: Nothing is ever changed.
+  - gravity.cluster.info_module
 options:
   cluster:
     description: Name of the cluster. Only containers with its label are looked at.
