@@ -30,7 +30,9 @@ class ActionModule(FollowedModule):
         archive = os.path.expanduser(str(arguments["archive"]))
         saves, wanted = arguments.get("state") == "saved", arguments.get("id")
         same = found["id"] is not None and found["id"] == wanted
-        if same or (found["id"] in self._ids(archive, found["name"], missing_ok=saves or self._task.check_mode)):
+        # Engines that keep images in another way have other ids: an archive of the image knows them all, an older archive does not.
+        held = frozenset() if same else self._ids(archive, found["name"], missing_ok=saves or self._task.check_mode)
+        if same or (found["id"] in held and (wanted is None or wanted in held)):
             return {**found, "present": True, "sent": 0}
         if self._task.check_mode:
             return {**found, "changed": True, "id": found["id"] if saves else wanted, "present": False, "sent": 0}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _assemble as assemble
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._context import Context
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, explain
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, EngineError, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
@@ -22,7 +23,6 @@ from ansible_collections.gravity.cluster.plugins.module_utils._progress import P
 with contextlib.suppress(ImportError):  # Engine() reports it
     import docker.errors
     from docker.utils import parse_repository_tag
-    from docker.utils.build import exclude_paths
 
 DEFAULT_CACHE = "~/.cache/gravity-cluster"
 
@@ -271,22 +271,15 @@ class Pull(Source):
 
 
 class Build(Source):
-    """From a Dockerfile and its context, a folder on the Docker host."""
+    """From a Dockerfile and its context: a folder here, or a tar of one that lies on the controller."""
 
     def desire(self) -> Wanted:
         """The context's content, the Dockerfile's name and the arguments count."""
-        context, dockerfile = Path(self.need("context")).expanduser(), self.params.get("dockerfile") or "Dockerfile"
-        if not context.is_dir():
-            raise Refused(
-                f"image {self.name}: the context {context} is not a folder on the Docker host: name the folder that holds the Dockerfile"
-            )
-        if not (context / dockerfile).is_file():
-            raise Refused(
-                f"image {self.name}: {context / dockerfile} does not exist: name the Dockerfile, relative to the context, with dockerfile"
-            )
+        context, dockerfile = self.need("context"), self.params.get("dockerfile") or "Dockerfile"
+        digest = self.params.get("context_digest") or Context(context, dockerfile, self.name).digest()
         arguments = {key: str(value) for key, value in (self.params.get("args") or {}).items()}
         parts = {
-            "context": context_digest(context, dockerfile)[:16],
+            "context": digest[:16],
             "dockerfile": dockerfile,
             "args": hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16] if arguments else "none",
             "target": self.params.get("target") or "none",
@@ -297,9 +290,9 @@ class Build(Source):
         """Build, then name the result."""
         self.progress.say(f"building {self.name}")
         step, identifier = "", None
-        with self.engine.translating(f"image {self.name}: building"):
+        with self._context() as context, self.engine.translating(f"image {self.name}: building"):
             stream: Stream = self.engine.api.build(
-                path=str(Path(self.params["context"]).expanduser()),
+                **context,
                 dockerfile=self.params.get("dockerfile") or "Dockerfile",
                 buildargs={key: str(value) for key, value in (self.params.get("args") or {}).items()},
                 target=self.params.get("target") or "",
@@ -326,28 +319,15 @@ class Build(Source):
             raise ImageFailed(f"image {self.name}: the Engine ended the build without an image: try docker build {self.params['context']}")
         tag(self.engine, identifier, self.name)
 
-
-def context_digest(context: Path, dockerfile: str) -> str:
-    """sha256 of everything that a build can see: paths, kinds, modes and bytes, without what .dockerignore names."""
-    ignore = context / ".dockerignore"
-    patterns = []
-    if ignore.is_file():
-        lines = (line.strip() for line in ignore.read_text(encoding="utf-8").splitlines())
-        patterns = [line for line in lines if line and not line.startswith("#")]
-    digest = hashlib.sha256()
-    for name in sorted(exclude_paths(str(context), patterns, dockerfile=dockerfile)):
-        path = context / name
-        if path.is_symlink():
-            what, body = "link", os.readlink(path).encode()
-        elif path.is_dir():
-            what, body = "folder", b""
-        elif path.is_file():
-            what, body = "file", bytes.fromhex(assemble.sha256_of(path))
-        else:
-            continue
-        mode = "" if what == "link" else oct(path.stat().st_mode & 0o777)
-        digest.update(json.dumps([name, what, mode]).encode() + body)
-    return digest.hexdigest()
+    @contextlib.contextmanager
+    def _context(self) -> t.Iterator[t.Dict[str, t.Any]]:
+        """The SDK's options for the context."""
+        archive = self.params.get("context_archive")
+        if not archive:
+            yield {"path": os.path.expanduser(self.params["context"])}
+            return
+        with open(archive, "rb") as stream:
+            yield {"fileobj": stream, "custom_context": True}
 
 
 class Load(Source):

@@ -25,8 +25,9 @@ options:
     description:
       - V(assemble) makes the image from a pinned wheel of the Python package index and programs of the Docker host, without any registry.
       - V(pull) pulls it from a registry when it is not there.
-      - V(build) builds it from a Dockerfile whose context is a folder on the Docker host.
-      - V(load) loads it from an archive on the Docker host that C(docker save) made.
+      - V(build) builds it from a Dockerfile and a folder, its context.
+      - V(load) loads it from an archive on the Docker host that C(docker save) made. For one on the controller, use
+        M(gravity.cluster.image_copy).
       - V(present) only checks that it is there.
     type: str
     required: true
@@ -40,7 +41,15 @@ options:
     type: bool
     default: false
   context:
-    description: Folder on the Docker host that holds the Dockerfile and what it copies. For O(source=build).
+    description:
+      - Folder that holds the Dockerfile and what it copies. For O(source=build).
+      - One on the controller is sent when the image has to be built; otherwise it is a folder on the Docker host.
+    type: path
+  context_digest:
+    description: What a O(context) on the controller comes to. Set by the action plugin.
+    type: str
+  context_archive:
+    description: File on the Docker host, the tar of a O(context) on the controller. Set by the action plugin.
     type: path
   dockerfile:
     description: The Dockerfile, relative to O(context). For O(source=build).
@@ -301,6 +310,8 @@ ARGUMENTS: t.Dict[str, t.Any] = {
     "source": {"type": "str", "required": True, "choices": ["assemble", "pull", "build", "load", "present"]},
     "always": {"type": "bool", "default": False},
     "context": {"type": "path"},
+    "context_digest": {"type": "str"},
+    "context_archive": {"type": "path"},
     "dockerfile": {"type": "str", "default": "Dockerfile"},
     "args": {"type": "dict", "default": {}},
     "target": {"type": "str"},

@@ -89,7 +89,10 @@ def _of_host(info: Data, nodes: t.Sequence[Data], network: Data, least_disk: int
         yield f"not reachable ({_reason(info)}); see that it is up, and check ansible_host, ansible_user and the key"
         return
     if "engine" not in info:
-        yield f"cannot be looked at ({_reason(info)}); it needs Python 3, and root by ansible_user or ansible_become"
+        if "sudo" in f"{info.get('msg')}{info.get('module_stderr')}":
+            yield f"sudo does not let the user become root ({_reason(info)}); allow it (NOPASSWD in sudoers), or add --ask-become-pass"
+        else:
+            yield f"cannot be looked at ({_reason(info)}); it needs Python 3, and root by ansible_user or ansible_become"
         return
     yield from _engine(info)
     free = info["disk"]["free"]

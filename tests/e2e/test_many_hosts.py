@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import typing as t
 import uuid
+from pathlib import Path
 
 import docker
 import docker_hosts
@@ -126,6 +128,49 @@ def test_a_limit_takes_one_node_on_its_own_host(cluster: Cluster) -> None:
     }
     assert {name: fact["host"] for name, fact in facts.items()} == {"web_0": "alpha", "web_1": "beta", "web_2": "alpha", "web_3": "beta"}
     cluster.ok("start", "--limit", "web_3")
+
+
+def test_images_that_lie_on_the_controller_reach_the_hosts(cluster: Cluster, engine: docker.APIClient, busybox: Path) -> None:
+    folder, name = cluster.path.parent, f"{cluster.name}:saved"
+    context = folder / "context"
+    context.mkdir()
+    shutil.copy(busybox, context / "busybox")
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY busybox word /bin/\n", encoding="utf-8")
+    (context / "word").write_text("one", encoding="utf-8")
+    try:
+        subprocess.run(["docker", "build", "--quiet", "--tag", name, str(context)], check=True, capture_output=True, timeout=120)
+        subprocess.run(["docker", "save", "--output", str(folder / "saved.tar"), name], check=True, timeout=120)
+    finally:
+        engine.remove_image(name, force=True)
+    run = {"role": "service", "host": "beta", "command": ["/bin/busybox", "sleep", "86400"]}
+    cluster.spec["nodes"]["built"] = {**run, "image": {"source": "build", "name": "built:1", "context": "context"}}
+    cluster.spec["nodes"]["loaded"] = {**run, "image": {"source": "load", "name": name, "archive": "saved.tar"}}
+    cluster.write()
+    try:
+        cluster.ok("deploy")
+        assert containers(cluster, "beta") >= {"gravity_built", "gravity_loaded"}
+        output = cluster.ok("deploy")
+        assert all("changed=0" in line for line in output.splitlines() if "unreachable=" in line), output
+        assert "sending" not in output
+        (context / "word").write_text("two", encoding="utf-8")
+        assert "sending" in cluster.ok("deploy")
+        assert on(cluster, "beta", "docker", "exec", "gravity_built", "/bin/busybox", "cat", "/bin/word") == "two"
+        (context / "Dockerfile").unlink()
+        assert f"image built:1: {context / 'Dockerfile'} does not exist" in cluster.refused("deploy")
+    finally:
+        del cluster.spec["nodes"]["built"], cluster.spec["nodes"]["loaded"]
+        cluster.write()
+
+
+def test_a_user_whom_sudo_does_not_trust_is_told(cluster: Cluster) -> None:
+    file = f"/etc/sudoers.d/{docker_hosts.USER}"
+    on(cluster, "beta", "mv", file, "/root/sudoers")
+    try:
+        message = cluster.refused("deploy")
+    finally:
+        on(cluster, "beta", "mv", "/root/sudoers", file)
+    assert "1 problem, nothing was changed: beta: sudo does not let the user become root (" in message
+    assert "add --ask-become-pass" in message
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _image as image
+from ansible_collections.gravity.cluster.plugins.module_utils._context import Context
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineError, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._image import Plan, Seen, Wanted, plan
 
@@ -142,7 +143,7 @@ def test_archive_that_is_none(tmp_path: Path) -> None:
 
 def test_context_digest_follows_content_names_modes_and_links(tmp_path: Path) -> None:
     def digest() -> str:
-        return image.context_digest(tmp_path, "Dockerfile")
+        return Context(str(tmp_path), "Dockerfile", "tool:1").digest()
 
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "sub").mkdir()
@@ -164,6 +165,6 @@ def test_context_digest_skips_what_dockerignore_names(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / ".dockerignore").write_text("# not sent\nbig\n")
     (tmp_path / "big").write_text("1")
-    before = image.context_digest(tmp_path, "Dockerfile")
+    before = Context(str(tmp_path), "Dockerfile", "tool:1").digest()
     (tmp_path / "big").write_text("2")
-    assert image.context_digest(tmp_path, "Dockerfile") == before
+    assert Context(str(tmp_path), "Dockerfile", "tool:1").digest() == before

@@ -88,7 +88,15 @@ def test_nothing_stands_in_the_way(info: t.Dict[str, t.Any]) -> None:
         ),
         (
             {"failed": True, "msg": "Missing sudo password"},
-            "cannot be looked at (Missing sudo password); it needs Python 3, and root by ansible_user or ansible_become",
+            "sudo does not let the user become root (Missing sudo password); allow it (NOPASSWD in sudoers), or add --ask-become-pass",
+        ),
+        (
+            {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "sudo: a password is required"},
+            "sudo does not let the user become root (MODULE FAILURE); allow it (NOPASSWD in sudoers), or add --ask-become-pass",
+        ),
+        (
+            {"failed": True, "msg": "/bin/sh: 1: /usr/bin/python3: not found"},
+            "cannot be looked at (/bin/sh: 1: /usr/bin/python3: not found); it needs Python 3, and root by ansible_user or ansible_become",
         ),
         (
             host(engine=no_engine(reason="permission", error="user ops may not"), uid=1000),
