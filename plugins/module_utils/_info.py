@@ -28,7 +28,7 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, _ch
     if params["nodes"] is None:
         targets: t.Sequence[Target] = [Target(_node(data), name) for name, data in sorted(found.items())]
     else:
-        targets = parse_targets(params["nodes"])
+        targets = parse_targets(params["nodes"], engine.options.url)
     answers = _ask(targets, found, engine, params["rpc_timeout"])
     now = time.time()
     nodes = {}

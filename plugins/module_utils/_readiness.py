@@ -80,7 +80,7 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, chec
         raise Refused(f"interval {params['interval']} is too short: give at least 10 milliseconds")
     wish = Wish(
         cluster=params["cluster"],
-        targets=parse_targets(params["nodes"]),
+        targets=parse_targets(params["nodes"], engine.options.url),
         together=parse_together(params["together"]),
         timeout=params["timeout"],
         interval=params["interval"] / 1000,

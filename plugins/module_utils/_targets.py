@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import difflib
 import typing as t
-from dataclasses import dataclass, field
+import urllib.parse
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
 
 # Seconds that one request of a probe may take (to connect, and then to answer).
 PROBE_TIMEOUT = 2.0
+LOOPBACK = "127.0.0.1"
 
 # Probe type -> the keys that it needs.
 PROBE_NEEDS: t.Mapping[str, t.Tuple[str, ...]] = {
@@ -87,14 +89,29 @@ class Target:
     conditions: t.Tuple[Condition, ...] = field(default=())
 
 
-def parse_targets(nodes: t.Sequence[t.Any]) -> t.Tuple[Target, ...]:
-    """Targets from the option ``nodes``; a mistake is refused with its place."""
+def parse_targets(nodes: t.Sequence[t.Any], engine_url: str = "") -> t.Tuple[Target, ...]:
+    """Targets from the option ``nodes``; a mistake is refused with its place.
+
+    The ports of an Engine on another machine are published there: what would ask 127.0.0.1 asks that machine.
+    """
     targets = tuple(_target(node, f"nodes[{index}]") for index, node in enumerate(nodes))
+    there = urllib.parse.urlsplit(engine_url).hostname if engine_url.startswith("tcp:") else None
+    if there and there != LOOPBACK:
+        targets = tuple(replace(target, probes=tuple(_moved(probe, there) for probe in target.probes)) for target in targets)
     names = [target.name for target in targets]
     for name in names:
         if names.count(name) > 1:
             raise Refused(f"nodes: {name} is there twice: give each node once")
     return targets
+
+
+def _moved(probe: Probe, there: str) -> Probe:
+    if probe.host == LOOPBACK:
+        return replace(probe, host=there)
+    parts = urllib.parse.urlsplit(probe.url)
+    if parts.hostname != LOOPBACK:
+        return probe
+    return replace(probe, url=parts._replace(netloc=parts.netloc.replace(LOOPBACK, there)).geturl())
 
 
 def parse_together(conditions: t.Sequence[t.Mapping[str, t.Any]]) -> t.Tuple[str, ...]:

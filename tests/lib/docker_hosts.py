@@ -33,8 +33,8 @@ USER = "ops"
 NAMES = ("alpha", "beta", "gamma", "delta")
 
 # What a bare machine has, and what a Docker host has on top of it.
-BARE = ("openssh-server", "python3", "sudo", "ca-certificates", "iproute2", "procps", "zstd")
-ENGINE = ("docker.io", "iptables", "python3-docker")
+BARE = ("openssh-server", "python3", "sudo", "ca-certificates", "iproute2", "iptables", "procps", "ufw", "zstd")
+ENGINE = ("docker.io", "python3-docker")
 
 START = """#!/bin/sh
 mount -o remount,rw /sys

@@ -23,6 +23,25 @@ def test_a_target_is_read_as_the_filter_makes_it() -> None:
     assert target.conditions == (Condition("chain_id", 1337), Condition("advancing"), Condition("http_status", 204, "web"))
 
 
+@pytest.mark.parametrize(
+    ("engine", "place"),
+    [
+        ("tcp://192.0.2.7:2376", "192.0.2.7"),
+        ("tcp://docker.example:2376", "docker.example"),
+        ("tcp://127.0.0.1:2376", "127.0.0.1"),
+        ("unix:///var/run/docker.sock", "127.0.0.1"),
+    ],
+)
+def test_published_ports_are_asked_where_the_engine_is(engine: str, place: str) -> None:
+    probes = {
+        "rpc": ETH,
+        "port": {"type": "tcp", "host": "127.0.0.1", "port": 9000},
+        "web": {"type": "http", "url": "http://172.20.0.10:80/x"},
+    }
+    found = {probe.name: probe for probe in parse_targets([{"name": "n", "probes": probes}], engine)[0].probes}
+    assert (found["rpc"].url, found["port"].host, found["web"].url) == (f"http://{place}:8545", place, "http://172.20.0.10:80/x")
+
+
 def test_a_chain_id_of_cometbft_stays_a_name() -> None:
     assert parse_targets([{"name": "n", "conditions": [{"is": "chain_id", "value": "gravity-1"}]}])[0].conditions[0].value == "gravity-1"
 
