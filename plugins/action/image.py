@@ -14,7 +14,6 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.gravity.cluster.plugins.module_utils import _assemble as assemble
 from ansible_collections.gravity.cluster.plugins.module_utils._context import Context
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
-from ansible_collections.gravity.cluster.plugins.module_utils._image import DEFAULT_CACHE
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 from ansible_collections.gravity.cluster.plugins.plugin_utils._followed import FollowedModule
 
@@ -86,7 +85,7 @@ class ActionModule(FollowedModule):
         # A wheel of another architecture cannot be told by this machine's pip.
         if planned.get("action") != "assemble" or made_from.get("architecture") != assemble.machine():
             return None
-        cache = Path(os.path.expanduser(str(arguments.get("cache") or DEFAULT_CACHE)))
+        cache = Path(os.path.expanduser(str(arguments.get("cache") or assemble.DEFAULT_CACHE)))
         try:
             wheel = t.cast(assemble.Wheel, assemble.recipe_from(arguments["assemble"]).wheel)
             with assemble.workroom(cache) as work:

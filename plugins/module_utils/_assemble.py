@@ -34,6 +34,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils._progress import P
 FORMAT = 1
 CHUNK = 1024 * 1024
 BLOCK = tarfile.BLOCKSIZE
+# Where wheels and scratch files stay.
+DEFAULT_CACHE = "~/.cache/gravity-cluster"
 
 # The Engine's names of architectures -> those of the kernel (and of wheels).
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -13,9 +12,6 @@ from pathlib import Path
 
 from ansible_collections.gravity.cluster.plugins.module_utils._assemble import sha256_of
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
-
-with contextlib.suppress(ImportError):  # the Engine's connection reports it
-    from docker.utils.build import exclude_paths, tar
 
 
 class Context:
@@ -32,6 +28,8 @@ class Context:
 
     def digest(self) -> str:
         """sha256 of everything in it: paths, kinds, modes and bytes."""
+        from docker.utils.build import exclude_paths  # noqa: PLC0415 -- every Ansible worker that loads this module would pay for the SDK
+
         digest = hashlib.sha256()
         for name in sorted(exclude_paths(str(self.folder), self._ignored(), dockerfile=self.dockerfile)):
             path = self.folder / name
@@ -49,6 +47,8 @@ class Context:
 
     def pack(self, target: t.IO[bytes]) -> None:
         """Write all of it into a tar."""
+        from docker.utils.build import tar  # noqa: PLC0415 -- see digest
+
         tar(self.folder, exclude=self._ignored(), dockerfile=(self.dockerfile, None), fileobj=target)
 
     def _ignored(self) -> t.List[str]:

@@ -24,8 +24,6 @@ with contextlib.suppress(ImportError):  # Engine() reports it
     import docker.errors
     from docker.utils import parse_repository_tag
 
-DEFAULT_CACHE = "~/.cache/gravity-cluster"
-
 # JSON: what an image was made from, part by part, so that a rebuild can name what changed.
 PARTS = labels.PREFIX + "parts"
 # sha256 of the tar that an image was assembled from.
@@ -407,7 +405,7 @@ class Assemble(Source):
                 f"image {self.name}: the Engine runs on {engine_machine} and this Docker host's programs are for {assemble.machine()}: "
                 "use source pull, build or load"
             )
-        cache = Path(self.params.get("cache") or DEFAULT_CACHE).expanduser()
+        cache = Path(self.params.get("cache") or assemble.DEFAULT_CACHE).expanduser()
         with assemble.workroom(cache) as work:
             entries = assemble.collect(self.recipe, cache, work, self.progress)
             digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import NetworkDefinition, Port
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import UNIX, Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedNetwork
-from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, Subnet, contains, is_any, parsed_subnet
+from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, Subnet, contains, parsed_subnet
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
     DEFINING,
@@ -29,9 +29,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     Step,
     ThingStep,
 )
-
-# (address, host port, protocol)
-Socket = t.Tuple[str, int, str]
+from ansible_collections.gravity.cluster.plugins.module_utils._sockets import Socket, collide
 
 
 @dataclass(frozen=True)
@@ -333,11 +331,6 @@ def sockets_to_take(step: Step) -> t.List[Socket]:
 def socket_of(entry: t.Mapping[str, t.Any]) -> Socket:
     """The socket of an entry in the Engine's list of published ports."""
     return str(entry.get("IP") or "0.0.0.0"), int(entry["PublicPort"]), str(entry.get("Type") or "tcp")
-
-
-def collide(one: Socket, other: Socket) -> bool:
-    """Whether two sockets cannot both be taken."""
-    return one[1:] == other[1:] and (one[0] == other[0] or is_any(one[0]) or is_any(other[0]))
 
 
 def bind_failure(place: Socket) -> t.Optional[str]:

@@ -264,8 +264,9 @@ inputs:
 
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._assemble import DEFAULT_CACHE
 from ansible_collections.gravity.cluster.plugins.module_utils._edge import run_module
-from ansible_collections.gravity.cluster.plugins.module_utils._image import DEFAULT_CACHE, ensure
+from ansible_collections.gravity.cluster.plugins.module_utils._image import ensure
 
 MODE: t.Dict[str, t.Any] = {"type": "str", "default": "0644"}
 PATH: t.Dict[str, t.Any] = {"type": "str", "required": True}

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.gravity.cluster.plugins.module_utils._preflight import collide
+from ansible_collections.gravity.cluster.plugins.module_utils._sockets import collide
 
 Data = t.Mapping[str, t.Any]
 

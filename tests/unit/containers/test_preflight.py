@@ -11,7 +11,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils._definition import
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedNetwork, ObservedVolume
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import Request, plan
-from ansible_collections.gravity.cluster.plugins.module_utils._preflight import Surroundings, bind_failure, check, check_images, collide
+from ansible_collections.gravity.cluster.plugins.module_utils._preflight import Surroundings, bind_failure, check, check_images
+from ansible_collections.gravity.cluster.plugins.module_utils._sockets import collide
 
 OWN = {"gravity.cluster.name": "demo", "gravity.cluster.kind": "node"}
 PORTS = [{"container": 8545, "host": 8545}]
