@@ -12,8 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 LOGS = CACHE / "logs"
 BIN = ROOT / ".venv" / "bin"
-# The scenario with an overlay network: new, and run by name until it has passed often enough.
-OVERLAY = "multi_host"
 # Tests on the Engine wait more than they work. The tests of one file stay together and in order.
 AT_ONCE = ("--numprocesses", "3", "--dist", "loadfile")
 
@@ -95,16 +93,7 @@ def integration() -> Sequence[Command]:
 
 def molecule() -> Sequence[Command]:
     scenarios = sorted(path.parent.name for path in (ROOT / "extensions/molecule").glob("*/molecule.yml"))
-    wanted = [name for name in scenarios if name != OVERLAY]
-    return [scenario(name) for name in wanted] or [missing("a Molecule scenario")]
-
-
-def overlay() -> Sequence[Command]:
-    return [scenario(OVERLAY)]
-
-
-def scenario(name: str) -> Command:
-    return tool("molecule", "test", "--scenario-name", name)
+    return [tool("molecule", "test", "--scenario-name", name) for name in scenarios] or [missing("a Molecule scenario")]
 
 
 def tarball() -> Sequence[Command]:
@@ -138,7 +127,6 @@ STAGES = {
         Stage("molecule", "the shipped playbooks, verified by asking the chain", molecule, needs=ENGINE, limit=1800),
         Stage("tarball", "the built collection, installed and used", tarball, needs=ENGINE, stops=True),
         Stage("e2e", "pytest tests/e2e: what a user does", e2e, needs=ENGINE, limit=2400),
-        Stage("overlay", "the scenario multi_host; not yet part of all", overlay, needs=ENGINE, limit=1800),
         Stage("bench", "measurements beside other ways to do the same", bench, needs=ENGINE, limit=7200),
         # Done by the driver, always at the end.
         Stage("clean", "nothing is left behind", list, needs=()),
@@ -146,5 +134,5 @@ STAGES = {
 }
 FIRST = ("setup", "engine")
 BESIDE = ("lint", "unit", "sanity")
-ALONE = ("integration", "molecule", "tarball", "e2e", "overlay", "bench")
-DEFAULT = tuple(name for name in STAGES if name not in ("overlay", "bench", "clean"))
+ALONE = ("integration", "molecule", "tarball", "e2e", "bench")
+DEFAULT = tuple(name for name in STAGES if name not in ("bench", "clean"))
