@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import typing as t
 
@@ -52,6 +53,7 @@ class ActionModule(FollowedModule):
         self._say(f"fetching {saved['name']}: {saved['size'] // 1_000_000} MB")
         part = f"{archive}.{os.getpid()}.part"
         os.makedirs(os.path.dirname(archive) or ".", exist_ok=True)
+        drop_parts(archive)
         try:
             self._connection.fetch_file(path, part)
             os.replace(part, archive)
@@ -78,3 +80,14 @@ class ActionModule(FollowedModule):
             if missing_ok:
                 return frozenset()
             raise AnsibleError(exc.message) from exc
+
+
+def drop_parts(archive: str) -> None:
+    """Remove what runs that were killed have left beside ``archive``: parts whose process is gone."""
+    for part in glob.glob(f"{glob.escape(archive)}.*.part"):
+        try:
+            os.kill(int(part.split(".")[-2]), 0)
+        except ProcessLookupError:
+            os.unlink(part)
+        except (ValueError, PermissionError):
+            continue
