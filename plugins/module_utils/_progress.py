@@ -31,6 +31,9 @@ class Progress:
                 return
             self._last = line
             with open(self._path, "a", encoding="utf-8") as stream:
+                if stream.tell() == 0:
+                    # Read by the user who has logged in, whoever the module runs as.
+                    os.fchmod(stream.fileno(), 0o644)
                 stream.write(line.replace("\n", " ") + "\n")
 
     def close(self) -> None:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 import threading
 import typing as t
 import uuid
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -49,10 +51,18 @@ class FollowedModule(ActionBase):
         Display().display(f"    {line}", color="bright gray")
 
     def _follow(self, path: str, ended: threading.Event) -> None:
+        # The module runs over the connection at the same time, which holds what that command waits for (the success of sudo, for one).
+        # So this thread has a connection object of its own, and stays the user who has logged in.
+        connection = copy.copy(self._connection)
+        connection.become = None
         shown = 0
         while not ended.wait(QUIET):
             # The file appears with the first line, and the module removes it when it ends.
-            read = self._low_level_execute_command(f"tail -n +{shown + 1} {shlex.quote(path)} 2>/dev/null", executable="/bin/sh")
-            for line in read.get("stdout_lines") or []:
+            try:
+                _code, read, _error = connection.exec_command(f"tail -n +{shown + 1} {shlex.quote(path)} 2>/dev/null", sudoable=False)
+            except AnsibleConnectionFailure:
+                # If it lasts, the module itself will say so.
+                continue
+            for line in read.decode("utf-8", "replace").splitlines():
                 shown += 1
                 self._say(line)
