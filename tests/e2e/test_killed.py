@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
 import typing as t
 
 import docker
-import pytest
 
-from .conftest import Cluster, kill, remove_all
+from .conftest import Cluster, kill
 
 Seen = t.Callable[[t.Dict[str, t.List[t.Dict[str, t.Any]]]], bool]
 
@@ -19,7 +20,7 @@ def started(count: int) -> Seen:
     return lambda seen: sum(item["State"] == "running" for item in seen["nodes"]) >= count
 
 
-# What the engine shows at the moment of death. The first ones lie inside the birth of the genesis.
+# What the engine shows at the moment of death, in the order of a deploy. The first ones lie inside the birth of the genesis.
 MOMENTS: t.Dict[str, Seen] = {
     "the birth container is there": lambda seen: len(seen["oneoffs"]) >= 1,
     "some volumes are there": lambda seen: len(seen["volumes"]) >= 1,
@@ -41,16 +42,21 @@ def watch(engine: docker.APIClient, cluster: Cluster) -> t.Dict[str, t.List[t.Di
     }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_deploy_killed_then_run_again(engine: docker.APIClient, cluster: Cluster, moment: str) -> None:
-    remove_all(engine, cluster.name)
-    process = cluster.start("deploy")
-    deadline = time.monotonic() + 120
-    while not MOMENTS[moment](watch(engine, cluster)):
-        assert process.poll() is None, f"deploy ended before {moment}"
+def until(engine: docker.APIClient, cluster: Cluster, process: subprocess.Popen[str], moment: Seen) -> None:
+    """Wait until a deploy has come so far."""
+    deadline = time.monotonic() + 240
+    while not moment(watch(engine, cluster)):
+        assert process.poll() is None, "deploy has ended before"
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    kill(process)
+
+
+def test_deploy_killed_again_and_again(engine: docker.APIClient, cluster: Cluster) -> None:
+    """Each run finds what the one before has left, and comes further: only a run that begins anew what is half done gets there."""
+    for moment in MOMENTS.values():
+        process = cluster.start("deploy")
+        until(engine, cluster, process, moment)
+        kill(process)
 
     cluster.ok("deploy")
 
@@ -63,14 +69,11 @@ def test_deploy_killed_then_run_again(engine: docker.APIClient, cluster: Cluster
 
 
 def test_deploy_interrupted_by_the_user_then_run_again(engine: docker.APIClient, cluster: Cluster) -> None:
-    remove_all(engine, cluster.name)
+    cluster.ok("teardown")
     process = cluster.start("deploy")
-    deadline = time.monotonic() + 120
-    while not started(1)(watch(engine, cluster)):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(2)
-    process.wait(timeout=60)
+    until(engine, cluster, process, started(1))
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=120)
     assert process.returncode != 0
 
     cluster.ok("deploy")
