@@ -25,13 +25,13 @@ def image_steps(
     shares = len(leads) > 1 and len(set(architectures)) == 1
     found = []
     for image in images:
+        for_all = shares and image["source"] in MADE
         step = "bring"
-        if shares and image["source"] in MADE and me != leads[0]:
+        if for_all and me != leads[0]:
             step = "look"
         elif image["source"] == "load" and not local and os.path.isfile(os.path.expanduser(image["archive"])):
             step = "send"
-        makes_for_others = shares and image["source"] in MADE and me == leads[0]
-        if makes_for_others or image in here:
+        if image in here or (for_all and step == "bring"):
             found.append({**image, "step": step})
     return found
 

@@ -47,7 +47,7 @@ class Context:
 
     def pack(self, target: t.IO[bytes]) -> None:
         """Write all of it into a tar."""
-        from docker.utils.build import tar  # noqa: PLC0415 -- see digest
+        from docker.utils.build import tar  # noqa: PLC0415 -- as in digest: only who builds needs the SDK
 
         tar(self.folder, exclude=self._ignored(), dockerfile=(self.dockerfile, None), fileobj=target)
 

@@ -13,11 +13,11 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._targets import LOOPBACK
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems
 
 Data = t.Dict[str, t.Any]
 
-LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"
 
 # Where a role's nodes start in the subnet, and how far their host ports start above a port's base.

@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._quorum import needed_of
-from ansible_collections.gravity.cluster.plugins.module_utils._targets import CONDITIONS, IMPLIED, PROBE_NEEDS, TOGETHER
-from ansible_collections.gravity.cluster.plugins.plugin_utils._allocation import EVERYWHERE, LOOPBACK
+from ansible_collections.gravity.cluster.plugins.module_utils._targets import CONDITIONS, IMPLIED, LOOPBACK, PROBE_NEEDS, TOGETHER
+from ansible_collections.gravity.cluster.plugins.plugin_utils._allocation import EVERYWHERE
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, nearest
 
 Data = t.Dict[str, t.Any]

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import memory as size
+from ansible_collections.gravity.cluster.plugins.module_utils._targets import LOOPBACK
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _allocation as allocation
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors as flavors
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _placement as placement
@@ -224,7 +225,7 @@ class _Resolver:
         address = given or self.hosts[host].get("ansible_host")
         if not address:
             self.problems.add(("hosts", host, "address"), f"the other Docker hosts must reach {host}, and nothing says where; set address")
-        return str(address or allocation.LOOPBACK)
+        return str(address or LOOPBACK)
 
     def _check_names(self) -> None:
         """Names of nodes, Docker hosts, groups, containers and aliases must not get in each other's way."""
