@@ -211,6 +211,14 @@ options:
             flavor says.
           - Probes without conditions must each succeed.
         type: dict
+      log_files:
+        description: Log files in the container that count beside its output. They have to be below its volumes.
+        type: list
+        elements: str
+      storage:
+        description: The node's data, for clearing them. C(clear) lists folders in the container below its volumes, C(keep) what in them
+          stays. The default is the flavor's.
+        type: dict
       config:
         description: Settings of the flavor.
         type: dict
@@ -225,8 +233,8 @@ options:
     description:
       - The nodes by name. V(node_[0:3]) stands for node_0 to node_3; V([00:10]) keeps the zeros, V([0:10:2]) takes every second.
       - Each has the fields of O(defaults), and in addition C(container_name), C(network_ip), and C(rpc_port), C(metrics_port),
-        C(p2p_port) and C(inspection_port), which are the host ports of the ports with these names. C(config_dir) of the older
-        tooling is kept and not used.
+        C(p2p_port) and C(inspection_port), which are the host ports of the ports with these names. C(config_dir) is
+        a folder with the node's ready config files, relative to the spec, for flavors that take them (V(gravity)).
     type: dict
     required: true
 """

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import file_digests
@@ -296,9 +296,7 @@ class Work:
 
     def _furnish(self, container: str, wanted: ContainerDefinition) -> None:
         """Give new volumes to the container's user, and write its config files."""
-        owned = [volume for volume in wanted.volumes if self._is_own_new(volume, wanted)]
-        if owned and wanted.owner not in (None, (0, 0)):
-            self._hand_over(container, wanted, owned)
+        fresh = [volume for volume in wanted.volumes if self._is_own_new(volume, wanted)] if wanted.owner not in (None, (0, 0)) else []
         folders: t.Dict[str, t.List[File]] = {}
         uid, gid = wanted.owner or (0, 0)
         for file in wanted.files:
@@ -312,6 +310,10 @@ class Work:
                 if not known and self.engine.mode_of(container, posixpath.join(root, parent)) is None:
                     entries.append(File(f"{parent}/", b"", 0o755, uid, gid))
             entries.append(File(relative, file.content.encode(), int(file.mode, 8), uid, gid))
+        # What the container may only read is written from elsewhere, and new volumes are handed over there too.
+        closed = {volume.target: volume for volume in wanted.volumes if volume.read_only and volume.target in folders}
+        if fresh or closed:
+            self._furnish_volumes(container, wanted, fresh, {volume: folders.pop(target) for target, volume in closed.items()})
         for root, entries in folders.items():
             self.engine.put(container, root, entries)
 
@@ -327,8 +329,10 @@ class Work:
             for one in self.observed.containers
         )
 
-    def _hand_over(self, container: str, wanted: ContainerDefinition, owned: t.List[Volume]) -> None:
-        """Make the container's user the owner of the volumes' root folders.
+    def _furnish_volumes(
+        self, container: str, wanted: ContainerDefinition, fresh: t.Sequence[Volume], files: t.Mapping[Volume, t.Sequence[File]]
+    ) -> None:
+        """Make the container's user the owner of the root folders of the ``fresh`` volumes, and write ``files`` into volumes.
 
         The Engine writes an owner only for folders inside of what it unpacks into, and into nothing on a read-only root. So a
         helper that never starts mounts the volumes below a writable root.
@@ -338,10 +342,13 @@ class Work:
         api = self.engine.api
         entries = []
         mounts = []
-        for position, volume in enumerate(owned):
-            mode = self.engine.mode_of(container, volume.target)
-            entries.append(File(f"volumes/{position}/", b"", 0o755 if mode is None else mode, uid, gid))
-            mounts.append({"Type": "volume", "Source": volume.name, "Target": f"/volumes/{position}", "VolumeOptions": {"NoCopy": True}})
+        for position, volume in enumerate([*fresh, *files]):
+            place = f"volumes/{position}"
+            if volume in fresh:
+                mode = self.engine.mode_of(container, volume.target)
+                entries.append(File(f"{place}/", b"", 0o755 if mode is None else mode, uid, gid))
+            entries += [replace(file, path=f"{place}/{file.path}") for file in files.get(volume, ())]
+            mounts.append({"Type": "volume", "Source": volume.name, "Target": f"/{place}", "VolumeOptions": {"NoCopy": True}})
         payload = {
             "Image": wanted.image,
             "Cmd": ["true"],
@@ -349,7 +356,7 @@ class Work:
             "NetworkDisabled": True,
             "HostConfig": {"Mounts": mounts, "NetworkMode": "none", "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]},
         }
-        with self.engine.translating(f"handing the volumes of {wanted.name} to user {wanted.user}"):
+        with self.engine.translating(f"filling the volumes of {wanted.name}"):
             left = inspected(self.engine, name)
             if left is not None and self._is_own(left.labels):
                 api.remove_container(left.id, v=True, force=True)

@@ -25,6 +25,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     discard,
     find_births,
     is_held,
+    maker_name,
     me,
     remove_container,
     writer_name,
@@ -37,9 +38,11 @@ from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     WORK,
     Node,
     Plan,
+    Product,
     Spec,
     Volume,
     assemble_document,
+    check_distinct,
     digest_of,
     part_of,
     plan,
@@ -67,6 +70,9 @@ SETTLING = 2.0
 # How often a node is asked for its identity before the answer counts as empty.
 IDENTITY_ATTEMPTS = 3
 
+# The files that all nodes share, by their path in the volumes.
+Shared = t.Mapping[str, bytes]
+
 
 @dataclass(frozen=True)
 class Made:
@@ -89,13 +95,16 @@ class Work:
             raise BirthFailed(f"{path}: the tool did not make this file: the image holds another version of it than the flavor expects")
         return self.tree[path].content
 
-    def files(self, spec: Spec, newborn: t.Sequence[Node], document: bytes) -> t.Dict[str, t.Sequence[File]]:
+    def files(self, spec: Spec, newborn: t.Sequence[Node], shared: Shared) -> t.Dict[str, t.Sequence[File]]:
         """What goes into the volume of each newborn node."""
-        common = File(spec.document.path, document, spec.document.mode)
-        return {node.name: [*self._taken(node), common] for node in newborn}
+        common = [File(path, shared[path], mode) for path, mode in spec.document.shared.items()]
+        return {node.name: [*self._taken(node), *common] for node in newborn}
 
     def _taken(self, node: Node) -> t.Iterator[File]:
         for take in node.files:
+            if take.content is not None:
+                yield File(take.path, take.content, take.mode)
+                continue
             if not take.source.endswith("/"):
                 yield File(take.path, self.read(take.source), take.mode)
                 continue
@@ -277,16 +286,18 @@ class Maker:
     def all(self, decided: Plan) -> Made:
         """Everything for the newborn nodes of a plan."""
         self.start()
-        identities = self.nodes(decided.newborn)
+        identities = {**decided.identities, **self.nodes(decided.newborn)}
+        check_distinct(identities)
         work = self.look()
         if decided.source:
-            document = read_document(self.engine, self.spec, decided.source)
+            shared = read_shared(self.engine, self.spec, decided.source)
         else:
-            document = assemble_document(
-                self.spec, {node.name: part_of(self.spec, node, work.read) for node in decided.newborn if node.votes}
-            )
-            self.validate(document)
-        return Made(digest_of(document), {**decided.identities, **identities}, work.files(self.spec, decided.newborn, document))
+            shared = self.share({node.name: part_of(self.spec, node, work.read) for node in decided.newborn if self.contributes(node)})
+        return Made(digest_of(shared[self.spec.document.locked]), identities, work.files(self.spec, decided.newborn, shared))
+
+    def contributes(self, node: Node) -> bool:
+        """Whether the node gives a part to the genesis document."""
+        return self.spec.document.assembled and node.votes
 
     def look(self) -> Work:
         """Everything that the tool has made so far."""
@@ -300,9 +311,12 @@ class Maker:
             return max(2, int(self.engine.api.info().get("NCPU") or 2))
 
     def start(self) -> None:
-        """Start the container, with a folder that the tool may write to."""
+        """Start the container, with a folder that the tool may write to. Where nothing is to run in it, any image will do."""
         spec = self.spec
         self.engine.put(self.container, "/", [File(WORK + "/", b"", 0o700, spec.uid, spec.gid)])
+        own = [product for product in spec.document.products if not product.image]
+        if not (own or spec.document.validate or any(node.commands or node.identity for node in spec.nodes)):
+            return
         try:
             self.engine.api.start(self.container)
         except docker.errors.APIError as exc:
@@ -332,7 +346,7 @@ class Maker:
         """Run a node's commands in order; returns its identity."""
         for command in node.commands:
             self.run(node.name, command.argv, command.quiet)
-        identity = ""
+        identity = node.known_as
         for _attempt in range(IDENTITY_ATTEMPTS if node.identity else 0):
             # A very busy Engine now and then loses what a short command printed. To ask who one is changes nothing.
             identity = self.run(node.name, node.identity).decode("utf-8", "replace").strip()
@@ -344,14 +358,26 @@ class Maker:
         self.progress.say(f"genesis of {self.spec.cluster}: {self.done} nodes made")
         return identity
 
-    def validate(self, document: bytes) -> None:
-        """Let the chain's own tool judge the document."""
-        spec = self.spec
-        if not spec.document.validate:
-            return
-        path = PurePosixPath(DOCUMENT)
-        self.engine.put(self.container, str(path.parent), [File(path.name, document, 0o444, spec.uid, spec.gid)])
-        self.run("genesis", [part.replace("{document}", DOCUMENT) for part in spec.document.validate])
+    def share(self, parts: t.Mapping[str, t.Any]) -> Shared:
+        """The files that all nodes of a new genesis share; ``parts`` are those of its voting nodes."""
+        recipe = self.spec.document
+        shared = {one.path: one.content for one in recipe.given}
+        if recipe.assembled:
+            document = assemble_document(self.spec, parts)
+            path = PurePosixPath(DOCUMENT)
+            self.engine.put(self.container, str(path.parent), [File(path.name, document, 0o444, self.spec.uid, self.spec.gid)])
+            if recipe.validate:
+                self.run("genesis", filled_in(recipe.validate))
+            if recipe.path:
+                shared[recipe.path] = document
+        for product in recipe.products:
+            self.progress.say(f"genesis of {self.spec.cluster}: making {product.path}")
+            if product.image:
+                shared[product.path] = make_elsewhere(self.engine, self.spec, product, document if recipe.assembled else b"")
+            else:
+                self.run("genesis", filled_in(product.argv, product.source))
+                shared[product.path] = made_file(self.engine, self.container, product)
+        return shared
 
     def run(self, who: str, argv: t.Sequence[str], quiet: bool = False) -> bytes:
         """Standard output of a command in the birth container."""
@@ -385,21 +411,78 @@ class Maker:
         )
 
 
-def read_document(engine: Engine, spec: Spec, source: Volume) -> bytes:
-    """The genesis document out of a volume that has it, through a container that is never started."""
+def filled_in(argv: t.Sequence[str], output: str = "") -> t.List[str]:
+    """A command with the path of the genesis document in the place of ``{document}``, and ``output`` in that of ``{output}``."""
+    return [part.replace("{document}", DOCUMENT).replace("{output}", output) for part in argv]
+
+
+def made_file(engine: Engine, container: str, product: Product) -> bytes:
+    """The file that a command was to make."""
+    found = engine.get(container, product.source)
+    if not found:
+        raise BirthFailed(f"{product.source}: {' '.join(product.argv[:3])} did not make this file: no genesis was made; check the command")
+    return found[0].content
+
+
+def make_elsewhere(engine: Engine, spec: Spec, product: Product, document: bytes) -> bytes:
+    """What a container of another image makes of the genesis document. It has no network, and ends with the lease."""
+    name = maker_name(f"{spec.cluster}-birth")
+    shown = f"image {product.image}"
+    if engine.image_id(product.image) is None:
+        raise Refused(f"{shown}: is not on this Docker host, and it is to make {product.path}: bring it with the module image")
+    if (left := engine.inspect(name)) is not None:
+        remove_container(engine, left["Id"])
+    with engine.translating(f"creating {name}"):
+        created = engine.api.create_container(
+            product.image,
+            command=filled_in(product.argv, product.source) or None,
+            name=name,
+            labels=labels.own(spec.cluster, "oneoff"),
+            healthcheck={"test": ["NONE"]},
+            host_config=engine.api.create_host_config(network_mode="none", security_opt=["no-new-privileges"]),
+        )
+    container = str(created["Id"])
+    try:
+        path = PurePosixPath(DOCUMENT)
+        # Whoever the image runs as may read the document and write beside it.
+        engine.put(container, "/", [File(WORK + "/", b"", 0o777), File(str(path)[1:], document, 0o444)])
+        with engine.translating(f"{shown}: starting"):
+            engine.api.start(container)
+        deadline = time.monotonic() + spec.lease
+        while (state := (engine.inspect(container) or {}).get("State") or {}).get("Running"):
+            if time.monotonic() > deadline:
+                raise BirthFailed(f"{shown}: did not end before the lease of {spec.lease} s is over: no genesis was made; raise lease")
+            time.sleep(PATIENCE)
+        if state.get("ExitCode") != 0:
+            said = engine.api.logs(container, tail=20).decode("utf-8", "replace").strip().splitlines()
+            raise BirthFailed(
+                f"{shown}: ended with code {state.get('ExitCode')} ({said[-1][:300] if said else 'it said nothing'}): no genesis was made; "
+                "check the image and its command"
+            )
+        return made_file(engine, container, product)
+    finally:
+        remove_container(engine, container)
+
+
+def read_shared(engine: Engine, spec: Spec, source: Volume) -> Shared:
+    """The files that all nodes share, out of a volume that has them, through a container that is never started."""
     name = f"{spec.cluster}-birth-writer"
     container = _carrier(engine, spec, name, [Mount(SOURCE, source.name, type="volume", read_only=True, no_copy=True)])
     try:
-        found = engine.get(container, f"{SOURCE}/{spec.document.path}")
+        found = {path: engine.get(container, f"{SOURCE}/{path}") for path in spec.document.shared}
     finally:
         remove_container(engine, container)
-    document = found[0].content if found else b""
-    if digest_of(document) != source.digest:
+    shared = {path: files[0].content if files else None for path, files in found.items()}
+    locked = spec.document.locked
+    if digest_of(shared[locked] or b"") != source.digest:
         raise Refused(
-            f"volume {source.name}: its {spec.document.path} is not the genesis that its label names: restore the file, "
+            f"volume {source.name}: its {locked} is not the genesis that its label names: restore the file, "
             "or purge the cluster to start a new chain"
         )
-    return document
+    for path, content in shared.items():
+        if content is None:
+            raise Refused(f"volume {source.name}: its {path} is gone, and new nodes need it: restore the file")
+    return {path: content or b"" for path, content in shared.items()}
 
 
 def _carrier(engine: Engine, spec: Spec, name: str, mounts: t.Sequence[t.Any]) -> str:

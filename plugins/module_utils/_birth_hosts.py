@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make one genesis on several Docker hosts, in four phases; every host has done one before any begins the next.
+"""Make one genesis on several Docker hosts, in phases; every host has done one before any begins the next.
 
 1. look: tell what is there. Nothing is changed.
 2. make: make the nodes of this host in its birth container. Their keys stay in it; what the others need is public and is returned.
-3. fill: with the public parts of all hosts, put the same document together, and fill the volumes of this host. From then on
-   the birth container carries the digest in its name.
-4. commit: remove the birth container, which makes the volumes valid.
+3. share: one host puts the document together from the public parts of all, and makes the files that all nodes share.
+4. fill: fill the volumes of this host. From then on the birth container carries the digest in its name.
+5. commit: remove the birth container, which makes the volumes valid.
 
 A run that is killed leaves birth containers. One that carries the digest of a genesis that is valid on any host belongs to it, and its
 volumes become valid too: all hosts were filled when the first one committed. Any other is discarded, with the volumes that it lists.
@@ -22,10 +22,11 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._birth import (
     Made,
     Maker,
+    Shared,
     check_names,
     give_up,
     open_birth,
-    read_document,
+    read_shared,
     result_of,
     write_volumes,
 )
@@ -41,10 +42,11 @@ from ansible_collections.gravity.cluster.plugins.module_utils._births import (
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import BirthFailed, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
+    Node,
     Plan,
     Spec,
     Volume,
-    assemble_document,
+    check_distinct,
     digest_of,
     part_of,
     plan,
@@ -72,7 +74,7 @@ def make(params: Params, engine: Engine, progress: Progress, check_mode: bool) -
     """Clean up after a run that was killed; make this host's new nodes. ``hosts`` holds what every host said to ``look``.
 
     Returns ``valid`` (the volumes of this host that are valid now) and what the others need to know: ``identities``, ``parts`` by node, the
-    ``document`` of a genesis that nodes elsewhere join. When nothing is to be made on any host, the module's whole result is there too.
+    files that are ``shared`` in a genesis that nodes join. When nothing is to be made on any host, the module's whole result is there too.
     """
     looks = params["hosts"]
     spec = spec_from(params, looks)
@@ -80,31 +82,56 @@ def make(params: Params, engine: Engine, progress: Progress, check_mode: bool) -
     decided = plan(spec, _volumes(spec, valid))
     cleaned = check_mode or _clean(engine, spec, _digests(looks))
     own = _own(params, decided)
-    result: Data = {"newborn": [node.name for node in decided.newborn], "valid": valid[params["host"]], "identities": {}, "parts": {}}
+    newborn = [node.name for node in decided.newborn]
+    result: Data = {"newborn": newborn, "valid": valid[params["host"]], "identities": {}, "parts": {}, "shared": {}}
     if check_mode or not decided.newborn:
         return {**result, **result_of(spec, decided, None, bool(cleaned) and not check_mode)}
-    if decided.source and decided.source.host == params["host"] and any(node.host != params["host"] for node in decided.newborn):
-        result["document"] = read_document(engine, spec, decided.source).decode()
+    if decided.source and decided.source.host == params["host"]:
+        result["shared"] = _texts(read_shared(engine, spec, decided.source))
     if own:
         result.update(_make_nodes(engine, spec, own, progress))
     return {**result, "changed": True}
 
 
+def share(params: Params, engine: Engine, progress: Progress, check_mode: bool) -> Data:
+    """Make the files that all nodes of a new genesis share, on the Docker host of its first node.
+
+    ``hosts`` holds what every host returned from ``make``. Returns what this host returned from it, there with ``shared``.
+    """
+    made = params["hosts"]
+    own = {key: made[params["host"]].get(key) for key in ("newborn", "valid", "identities", "parts", "shared")}
+    spec = spec_from(params, made)
+    decided = plan(spec, _volumes(spec, {host: one["valid"] for host, one in made.items()}))
+    if check_mode or not decided.newborn or decided.source or params["host"] != _first(decided).host:
+        return {**own, "changed": False}
+    check_distinct(_identities(decided, made))
+    birth = _own_birth(engine, spec, _own(params, decided))
+    try:
+        shared = Maker(engine, spec, birth, progress).share(
+            {node: json.loads(part) for one in made.values() for node, part in one["parts"].items()}
+        )
+    except BaseException:
+        give_up(engine, birth, writer_name(_birth_name(spec)), _own(params, decided))
+        raise
+    return {**own, "shared": _texts(shared), "changed": True}
+
+
 def fill(params: Params, engine: Engine, progress: Progress, check_mode: bool) -> Data:
-    """Fill the volumes of this host's new nodes. ``hosts`` holds what every host returned from ``make``. Returns the module's result."""
+    """Fill the volumes of this host's new nodes. ``hosts`` holds what every host returned from ``share``. Returns the module's result."""
     made = params["hosts"]
     spec = spec_from(params, made)
     decided = plan(spec, _volumes(spec, {host: one["valid"] for host, one in made.items()}))
     if check_mode or not decided.newborn:
         return result_of(spec, decided, None, False)
-    document = _document(spec, decided, made)
-    identities = dict(decided.identities)
-    for one in made.values():
-        identities.update(one["identities"])
-    all_made = Made(digest_of(document), identities, {})
+    shared = {path: text.encode() for one in made.values() for path, text in one["shared"].items()}
+    digest = digest_of(shared[spec.document.locked])
+    if decided.digest not in (None, digest):
+        raise BirthFailed(f"genesis of {spec.cluster}: it changed on its way between the Docker hosts: run again")
+    all_made = Made(digest, _identities(decided, made), {})
+    check_distinct(all_made.identities)
     own = _own(params, decided)
     if own:
-        _fill_volumes(engine, spec, dataclasses.replace(decided, newborn=own), document, all_made, progress)
+        _fill_volumes(engine, spec, dataclasses.replace(decided, newborn=own), shared, all_made, progress)
     return result_of(spec, decided, all_made, False)
 
 
@@ -152,7 +179,23 @@ def _volumes(spec: Spec, items: t.Mapping[str, t.Sequence[Data]]) -> t.List[Volu
     return sorted((volume for volume in found if volume), key=lambda volume: (volume.host, volume.name))
 
 
-def _own(params: Params, decided: Plan) -> t.Tuple[t.Any, ...]:
+def _first(decided: Plan) -> Node:
+    """The node on whose Docker host the shared files of a new genesis are made."""
+    return next((node for node in decided.newborn if node.votes), decided.newborn[0])
+
+
+def _identities(decided: Plan, made: t.Mapping[str, Data]) -> t.Dict[str, str]:
+    identities = dict(decided.identities)
+    for one in made.values():
+        identities.update(one["identities"])
+    return identities
+
+
+def _texts(shared: t.Mapping[str, bytes]) -> t.Dict[str, str]:
+    return {path: content.decode() for path, content in shared.items()}
+
+
+def _own(params: Params, decided: Plan) -> t.Tuple[Node, ...]:
     return tuple(node for node in decided.newborn if node.host == params["host"])
 
 
@@ -169,7 +212,7 @@ def _clean(engine: Engine, spec: Spec, digests: t.Collection[str]) -> bool:
     return bool(births)
 
 
-def _make_nodes(engine: Engine, spec: Spec, own: t.Sequence[t.Any], progress: Progress) -> Data:
+def _make_nodes(engine: Engine, spec: Spec, own: t.Sequence[Node], progress: Progress) -> Data:
     check_names(engine, own)
     name = _birth_name(spec)
     birth = open_birth(engine, spec, name, own)
@@ -181,7 +224,7 @@ def _make_nodes(engine: Engine, spec: Spec, own: t.Sequence[t.Any], progress: Pr
         identities = maker.nodes(own)
         work = maker.look()
         # As text: what lies between the hosts must not change a byte of it.
-        parts = {node.name: json.dumps(part_of(spec, node, work.read)) for node in own if node.votes}
+        parts = {node.name: json.dumps(part_of(spec, node, work.read)) for node in own if maker.contributes(node)}
     except BaseException:
         give_up(engine, birth, writer_name(name), own)
         raise
@@ -192,36 +235,35 @@ def _birth_name(spec: Spec) -> str:
     return f"{spec.cluster}-birth"
 
 
-def _document(spec: Spec, decided: Plan, made: t.Mapping[str, Data]) -> bytes:
-    if decided.source:
-        document: bytes = made[decided.source.host]["document"].encode()
-        if digest_of(document) != decided.digest:
-            raise BirthFailed(f"{decided.source.name}: its genesis changed on the way from {decided.source.host}: run again")
-        return document
-    parts = {node: json.loads(part) for one in made.values() for node, part in one["parts"].items()}
-    return assemble_document(spec, parts)
-
-
-def _fill_volumes(engine: Engine, spec: Spec, decided: Plan, document: bytes, made: Made, progress: Progress) -> None:
-    name = _birth_name(spec)
-    wanted = {node.volume for node in decided.newborn}
+def _own_birth(engine: Engine, spec: Spec, own: t.Sequence[Node]) -> str:
+    """The id of the birth container that makes the nodes ``own``."""
+    name, wanted = _birth_name(spec), {node.volume for node in own}
     birth = next((one for one in find_births(engine, spec.cluster) if one.name == name and set(one.volumes) == wanted), None)
     if birth is None:
         raise BirthFailed(
             f"{name}: is gone: another run has begun to make the genesis of {spec.cluster}; wait until it ends, and run again"
         )
+    return birth.id
+
+
+def _fill_volumes(engine: Engine, spec: Spec, decided: Plan, shared: Shared, made: Made, progress: Progress) -> None:
+    name = _birth_name(spec)
+    birth = _own_birth(engine, spec, decided.newborn)
     try:
-        maker = Maker(engine, spec, birth.id, progress)
-        if not decided.source:
-            maker.validate(document)
-        files = maker.look().files(spec, decided.newborn, document)
+        files = Maker(engine, spec, birth, progress).look().files(spec, decided.newborn, shared)
         progress.say(f"writing {len(decided.newborn)} volumes")
         write_volumes(engine, spec, decided, dataclasses.replace(made, files=files), writer_name(name))
         with engine.translating(f"renaming {name}"):
-            engine.api.rename(birth.id, filled_name(name, made.digest))
+            engine.api.rename(birth, filled_name(name, made.digest))
     except BaseException:
-        give_up(engine, birth.id, writer_name(name), decided.newborn)
+        give_up(engine, birth, writer_name(name), decided.newborn)
         raise
 
 
-PHASES: t.Mapping[str, t.Callable[[Params, Engine, Progress, bool], Data]] = {"look": look, "make": make, "fill": fill, "commit": commit}
+PHASES: t.Mapping[str, t.Callable[[Params, Engine, Progress, bool], Data]] = {
+    "look": look,
+    "make": make,
+    "share": share,
+    "fill": fill,
+    "commit": commit,
+}

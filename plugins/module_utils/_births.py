@@ -110,10 +110,11 @@ def is_held(birth: Leftover) -> bool:
 
 def discard(engine: Engine, birth: Leftover) -> None:
     """Remove a birth that was not finished: the volumes, then the container that lists them."""
-    with engine.translating(f"looking at {writer_name(birth.name)}"), contextlib.suppress(docker.errors.NotFound):
-        writer = engine.api.inspect_container(writer_name(birth.name))
-        if (writer["Config"].get("Labels") or {}).get(labels.KIND) == "oneoff":
-            remove_container(engine, writer["Id"])
+    for name in (writer_name(birth.name), maker_name(birth.name)):
+        with engine.translating(f"looking at {name}"):
+            helper = engine.inspect(name)
+        if helper is not None and (helper["Config"].get("Labels") or {}).get(labels.KIND) == "oneoff":
+            remove_container(engine, helper["Id"])
     for name in birth.volumes:
         with engine.translating(f"removing volume {name} of an unfinished birth"), contextlib.suppress(docker.errors.NotFound):
             engine.api.remove_volume(name)
@@ -145,3 +146,8 @@ def remove_container(engine: Engine, container: str) -> None:
 def writer_name(birth_name: str) -> str:
     """Name of the container that mounts the new volumes."""
     return f"{birth_name}-writer"
+
+
+def maker_name(birth_name: str) -> str:
+    """Name of the container of another image that makes a file of the genesis."""
+    return f"{birth_name}-maker"

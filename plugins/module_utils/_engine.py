@@ -186,9 +186,12 @@ class Engine:
         return code, bytes(out or b""), bytes(err or b"")
 
     def get(self, container: str, path: str) -> t.List[File]:
-        """Read the file or folder ``path`` of a container; paths in the result start with its last component."""
+        """Read the file or folder ``path`` of a container; paths in the result start with its last component. Nothing there: empty."""
         with self.translating(f"reading {path} of {container}"):
-            stream, _stat = self.api.get_archive(container, path)
+            try:
+                stream, _stat = self.api.get_archive(container, path)
+            except docker.errors.NotFound:
+                return []
             return unpack(b"".join(stream))
 
 

@@ -35,16 +35,23 @@ class Command:
 
 @dataclass(frozen=True)
 class Take:
-    """A file (or, with a ``source`` that ends in ``/``, a folder of files) that goes from the birth into the node's volume."""
+    """A file (or, with a ``source`` that ends in ``/``, a folder of files) that goes from the birth into the node's volume.
+
+    With ``content`` it is one that the user brings; it may be a secret.
+    """
 
     source: str
     path: str
     mode: int
+    content: t.Optional[bytes] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node to be born. ``power`` is 0 for a node that does not vote; ``host`` its Docker host, empty when there is only one."""
+    """A node to be born. ``power`` is 0 for a node that does not vote; ``host`` its Docker host, empty when there is only one.
+
+    ``identity`` is the command that tells its public identity; ``known_as`` is that identity when the user brings the keys.
+    """
 
     name: str
     role: str
@@ -54,6 +61,7 @@ class Node:
     identity: t.Tuple[str, ...]
     files: t.Tuple[Take, ...]
     host: str = ""
+    known_as: str = ""
 
     @property
     def votes(self) -> bool:
@@ -62,8 +70,31 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A public file that the user brings for all nodes."""
+
+    path: str
+    content: bytes
+    mode: int = 0o444
+
+
+@dataclass(frozen=True)
+class Product:
+    """A public file for all nodes that a command makes, in the one-off container or in one of another ``image``."""
+
+    argv: t.Tuple[str, ...]
+    source: str
+    path: str
+    mode: int = 0o444
+    image: str = ""
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How the document is made; the paths hold ``{node}`` for the name of each voting node. See the module's documentation."""
+    """How the document is made, and what else all nodes share.
+
+    The paths hold ``{node}`` for the name of each voting node. See the module's documentation.
+    """
 
     base: str
     path: str
@@ -72,6 +103,27 @@ class Recipe:
     collect: t.Tuple[t.Tuple[str, str], ...] = ()
     merge: t.Mapping[str, t.Any] = field(default_factory=dict)
     validate: t.Tuple[str, ...] = ()
+    start: t.Optional[t.Mapping[str, t.Any]] = None
+    given: t.Tuple[Given, ...] = ()
+    products: t.Tuple[Product, ...] = ()
+    genesis: str = ""
+
+    @property
+    def assembled(self) -> bool:
+        """Whether a document is put together from what the voting nodes give."""
+        return bool(self.base) or self.start is not None
+
+    @property
+    def locked(self) -> str:
+        """The path of the file whose digest locks the genesis."""
+        return self.genesis or self.path
+
+    @property
+    def shared(self) -> t.Dict[str, int]:
+        """The mode of every file that all nodes have, by its path in the volume."""
+        own = {self.path: self.mode} if self.path else {}
+        given = {one.path: one.mode for one in self.given}
+        return {**own, **given, **{one.path: one.mode for one in self.products}}
 
 
 @dataclass(frozen=True)
@@ -136,21 +188,17 @@ def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> S
         for value in values:
             if values.count(value) > 1:
                 raise Refused(f"genesis of {params['cluster']}: {what} {value} is listed twice: list it once")
-    if not any(node.votes for node in nodes):
+    document = _recipe_from(params["document"])
+    if document.locked not in document.shared:
+        raise Refused(
+            f"genesis of {params['cluster']}: nothing makes {document.locked or 'a document'}: give document.path, or name in "
+            "document.genesis the path of a file in document.given or document.products"
+        )
+    if document.assembled and not any(node.votes for node in nodes):
         raise Refused(
             f"genesis of {params['cluster']}: no node votes, and a chain without a validator makes no blocks: "
             "give the spec at least one validator"
         )
-    given = params["document"]
-    document = Recipe(
-        base=given["base"],
-        path=_inside(given["path"]),
-        mode=mode_from(given.get("mode"), 0o444),
-        append=tuple(given.get("append") or []),
-        collect=tuple((item["source"], item["into"]) for item in given.get("collect") or []),
-        merge=given.get("merge") or {},
-        validate=tuple(given.get("validate") or []),
-    )
     return Spec(
         cluster=params["cluster"],
         flavor=params.get("flavor") or "",
@@ -167,6 +215,27 @@ def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> S
     )
 
 
+def _recipe_from(given: t.Mapping[str, t.Any]) -> Recipe:
+    return Recipe(
+        base=given.get("base") or "",
+        path=_inside(given.get("path") or ""),
+        mode=mode_from(given.get("mode"), 0o444),
+        append=tuple(given.get("append") or []),
+        collect=tuple((item["source"], item["into"]) for item in given.get("collect") or []),
+        merge=given.get("merge") or {},
+        validate=tuple(given.get("validate") or []),
+        start=given.get("start"),
+        given=tuple(
+            Given(_inside(item["path"]), item["content"].encode(), mode_from(item.get("mode"), 0o444)) for item in given.get("given") or []
+        ),
+        products=tuple(
+            Product(tuple(item["argv"]), item["source"], _inside(item["path"]), mode_from(item.get("mode"), 0o444), item.get("image") or "")
+            for item in given.get("products") or []
+        ),
+        genesis=_inside(given.get("genesis") or ""),
+    )
+
+
 def _node_from(item: t.Mapping[str, t.Any], hosted: bool) -> Node:
     power = item.get("voting_power") or 0
     if power < 0:
@@ -178,8 +247,16 @@ def _node_from(item: t.Mapping[str, t.Any], hosted: bool) -> Node:
         power=power,
         commands=tuple(Command(tuple(command["argv"]), bool(command.get("quiet"))) for command in item.get("commands") or []),
         identity=tuple(item.get("identity") or []),
-        files=tuple(Take(file["source"], _inside(file["path"]), mode_from(file.get("mode"), 0o400)) for file in item.get("files") or []),
+        files=tuple(_take_from(file) for file in item.get("files") or []),
         host=item.get("host") or "" if hosted else "",
+        known_as=item.get("known_as") or "",
+    )
+
+
+def _take_from(item: t.Mapping[str, t.Any]) -> Take:
+    content = item.get("content")
+    return Take(
+        item.get("source") or "", _inside(item["path"]), mode_from(item.get("mode"), 0o400), None if content is None else content.encode()
     )
 
 
@@ -192,9 +269,12 @@ def _inside(path: str) -> str:
 
 
 def volume_from(item: t.Mapping[str, t.Any], flavor: str, host: str = "") -> t.Optional[Volume]:
-    """A volume of the Engine's list as a volume with a genesis, None when it carries none (of this flavor)."""
+    """A volume of the Engine's list as a volume with a genesis, None when it carries none (of this flavor).
+
+    Other volumes of a node only name the genesis that they belong to.
+    """
     marks = item.get("Labels") or {}
-    if not marks.get(labels.GENESIS) or marks.get(labels.FLAVOR, "") != flavor:
+    if not marks.get(labels.GENESIS) or labels.BIRTH not in marks or marks.get(labels.FLAVOR, "") != flavor:
         return None
     try:
         birth = json.loads(marks[labels.BIRTH])
@@ -296,6 +376,11 @@ def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str, rea
             f"{node.name}: its data are in volume {present.name}, the spec asks for {node.volume}: "
             f"set container_name back so that the names agree, {purge}"
         )
+    if present and node.known_as and present.identity != node.known_as:
+        raise Refused(
+            f"{node.name}: the keys that are brought for it ({node.known_as[:18]}...) are not those in its volume "
+            f"({present.identity[:18]}...), and a node keeps its keys: bring the old ones, {purge}"
+        )
     if node.votes and power is None:
         raise Refused(
             f"{node.name}: is a validator in the spec and not in the genesis of {born.digest[:12]}: validators are chosen at birth: "
@@ -324,7 +409,7 @@ def _fits(node: Node, born: Volume, present: t.Optional[Volume], purge: str, rea
 def part_of(spec: Spec, node: Node, read: t.Callable[[str], bytes]) -> Data:
     """What a voting node gives to the genesis document, all of it public. ``read`` gives a file of the birth by its absolute path."""
     recipe = spec.document
-    own = _json(recipe.base, node.name, read)
+    own = _json(recipe.base, node.name, read) if recipe.base else dict(recipe.start or {})
     first = next(one for one in spec.nodes if one.votes)
     return {
         "base": own if node.name == first.name else None,
@@ -364,6 +449,15 @@ def _list(document: Data, path: str) -> t.List[t.Any]:
     if not isinstance(current, list):
         raise BirthFailed(f"genesis: {path} is not a list in the document: the tool of this image makes another kind of genesis")
     return current
+
+
+def check_distinct(identities: t.Mapping[str, str]) -> None:
+    """Raise :class:`Refused` when two nodes have the same identity: each would take the other's place in the network."""
+    owners: t.Dict[str, str] = {}
+    for name, identity in identities.items():
+        other = owners.setdefault(identity, name) if identity else name
+        if other != name:
+            raise Refused(f"{name}: has the identity of {other} ({identity[:18]}...): give each node keys of its own; no genesis was made")
 
 
 def merged(base: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> Data:

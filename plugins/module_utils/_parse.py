@@ -210,13 +210,11 @@ def writable(definition: ContainerDefinition, file: ConfigFile) -> None:
     """Raise :class:`Mistake` unless ``file`` can be written before the container starts."""
     place = definition.mount_of(file.path)
     if isinstance(place, str):
-        raise Mistake(f"file {file.path} lies on the tmpfs {place}, which is empty at every start: put it on a writable volume")
-    if isinstance(place, Volume) and place.read_only:
-        raise Mistake(f"file {file.path} lies on volume {place.name}, mounted read-only: put it on a writable volume")
+        raise Mistake(f"file {file.path} lies on the tmpfs {place}, which is empty at every start: put it on a volume")
     if isinstance(place, Volume) and place.target == file.path:
         raise Mistake(f"file {file.path} is also where volume {place.name} is mounted: choose a path below it")
     if place is None and definition.read_only:
-        raise Mistake(f"file {file.path} lies on the read-only root: put it on a writable volume, or set read_only: false")
+        raise Mistake(f"file {file.path} lies on the read-only root: put it on a volume, or set read_only: false")
 
 
 def object_name(value: t.Any, what: str) -> str:

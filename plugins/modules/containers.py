@@ -199,7 +199,7 @@ options:
         default: []
         suboptions:
           path:
-            description: Absolute path, below a writable volume or on a writable root file system.
+            description: Absolute path, below a volume (which the container itself may only read) or on a writable root file system.
             type: str
             required: true
           content:

@@ -45,11 +45,11 @@ options:
   phase:
     description:
       - V(all) makes the genesis on this Docker host alone.
-      - "With several Docker hosts, every one of them does V(look), then V(make), then V(fill), then V(commit), and no host begins a phase
-        before all have ended the one before. Keys never leave the Docker host that they are made on. The role
+      - "With several Docker hosts, every one of them does V(look), then V(make), then V(share), then V(fill), then V(commit), and no host
+        begins a phase before all have ended the one before. Keys never leave the Docker host that they are made on. The role
         C(cluster_genesis) does all this."
     type: str
-    choices: [all, look, make, fill, commit]
+    choices: [all, look, make, share, fill, commit]
     default: all
   host:
     description: The Docker host's name in O(hosts) and in O(nodes[].host). Not for O(phase=all).
@@ -107,6 +107,10 @@ options:
         type: list
         elements: str
         default: []
+      known_as:
+        description: The node's public identity, when its keys are brought in O(nodes[].files[].content). A node keeps its keys.
+        type: str
+        default: ''
       files:
         description: Files that go into the volume. They belong to O(user).
         type: list
@@ -116,7 +120,9 @@ options:
           source:
             description: Absolute path in the one-off container. With a V(/) at its end, all files of that folder.
             type: str
-            required: true
+          content:
+            description: Content of a file that is brought, instead of O(nodes[].files[].source). It may be a secret.
+            type: str
           path:
             description: Path in the volume, relative to its root.
             type: str
@@ -126,14 +132,20 @@ options:
             type: str
             default: '0400'
   document:
-    description: How the genesis document, a JSON object, is put together. C({node}) in a path stands for the name of each voting node.
+    description:
+      - How the genesis document, a JSON object, is put together, and what else all nodes share. C({node}) in a path stands for the name
+        of each voting node.
+      - With neither O(document.base) nor O(document.start) no document is put together, as O(document.given) brings what is needed.
     type: dict
     required: true
     suboptions:
       base:
         description: Path in the one-off container of every voting node's own document. The first node's is the base.
         type: str
-        required: true
+        default: ''
+      start:
+        description: What the document starts from when no tool makes a base.
+        type: dict
       append:
         description: Lists, as dotted paths, to which the entries of the other nodes' documents are appended.
         type: list
@@ -163,13 +175,64 @@ options:
         elements: str
         default: []
       path:
-        description: Path of the document in every volume.
+        description: Path of the document in every volume. Without it, the document only serves to make O(document.products).
         type: str
-        required: true
+        default: ''
       mode:
         description: Its mode in octal.
         type: str
         default: '0444'
+      given:
+        description: Public files that every node gets and that are brought.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: Path in every volume.
+            type: str
+            required: true
+          content:
+            description: The text.
+            type: str
+            required: true
+          mode:
+            description: File mode in octal.
+            type: str
+            default: '0444'
+      products:
+        description: Public files that every node gets and that commands make from the document, in order.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          argv:
+            description: Program and arguments. C({document}) stands for the document's path, C({output}) for O(document.products[].source).
+            type: list
+            elements: str
+            default: []
+          image:
+            description:
+              - Image in which the file is made, by its own entry point with O(document.products[].argv) as arguments, without network.
+              - The default is the one-off container of the node image.
+            type: str
+            default: ''
+          source:
+            description: Absolute path of what was made.
+            type: str
+            required: true
+          path:
+            description: Path in every volume.
+            type: str
+            required: true
+          mode:
+            description: File mode in octal.
+            type: str
+            default: '0444'
+      genesis:
+        description: Path of the file whose digest locks the genesis. The default is O(document.path).
+        type: str
+        default: ''
   hold:
     description: Command that keeps the one-off container alive; C({lease}) stands for O(lease).
     type: list
@@ -275,9 +338,14 @@ newborn:
   sample: [node_0]
 parts:
   description: What each new voting node gives to the genesis document, as text. It is public.
-  returned: phase V(make)
+  returned: phases V(make) and V(share)
   type: dict
   sample: {node_0: '{"base": null, "append": {"accounts": []}, "collect": []}'}
+shared:
+  description: The public files that all nodes have, by path, as text; on one of the Docker hosts.
+  returned: phases V(make) and V(share)
+  type: dict
+  sample: {config/genesis.json: '{"chain": 7}'}
 reasons:
   description: What was done, one line each.
   returned: success
@@ -308,22 +376,40 @@ NODE: t.Dict[str, t.Any] = {
         "options": {"argv": {"type": "list", "elements": "str", "required": True}, "quiet": {"type": "bool", "default": False}},
     },
     "identity": TEXTS,
+    "known_as": {"type": "str", "default": ""},
     "files": {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {"source": TEXT, "path": TEXT, "mode": {"type": "str", "default": "0400"}},
+        "required_one_of": [("source", "content")],
+        "options": {
+            "source": {"type": "str"},
+            "content": {"type": "str", "no_log": True},
+            "path": TEXT,
+            "mode": {"type": "str", "default": "0400"},
+        },
     },
 }
 
+PUBLIC: t.Dict[str, t.Any] = {"path": TEXT, "mode": {"type": "str", "default": "0444"}}
+
 DOCUMENT: t.Dict[str, t.Any] = {
-    "base": TEXT,
+    "base": {"type": "str", "default": ""},
+    "start": {"type": "dict"},
     "append": TEXTS,
     "collect": {"type": "list", "elements": "dict", "default": [], "options": {"source": TEXT, "into": TEXT}},
     "merge": {"type": "dict", "default": {}},
     "validate": TEXTS,
-    "path": TEXT,
+    "path": {"type": "str", "default": ""},
     "mode": {"type": "str", "default": "0444"},
+    "given": {"type": "list", "elements": "dict", "default": [], "options": {"content": TEXT, **PUBLIC}},
+    "products": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"argv": TEXTS, "image": {"type": "str", "default": ""}, "source": TEXT, **PUBLIC},
+    },
+    "genesis": {"type": "str", "default": ""},
 }
 
 ARGUMENTS: t.Dict[str, t.Any] = {
@@ -332,7 +418,7 @@ ARGUMENTS: t.Dict[str, t.Any] = {
     "image": TEXT,
     "user": {"type": "str", "default": "10001:10001"},
     "chain_id": {"type": "int", "required": True},
-    "phase": {"type": "str", "choices": ["all", "look", "make", "fill", "commit"], "default": "all"},
+    "phase": {"type": "str", "choices": ["all", "look", "make", "share", "fill", "commit"], "default": "all"},
     "host": {"type": "str", "default": ""},
     "hosts": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "required": True, "options": NODE},

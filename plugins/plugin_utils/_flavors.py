@@ -13,24 +13,10 @@ import yaml
 ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "roles")
 PREFIX = "flavor_"
 
-# Flavors that specs name already although their role is still to come: such a spec parses, a deploy refuses it.
-PLANNED: t.Mapping[str, t.Mapping[str, t.Any]] = {
-    "gravity": {
-        "default_role": "validator",
-        "ports": {
-            "rpc": {"container": 8545, "host": 8545},
-            "metrics": {"container": 9001, "host": 9001},
-            "p2p": {"container": 2024},
-            "inspection": {"container": 10000, "host": 10000},
-        },
-    }
-}
-
 
 def known() -> t.List[str]:
     """Names of the flavors that a spec may use."""
-    names = {name[len(PREFIX) :] for name in os.listdir(ROLES) if name.startswith(PREFIX)}
-    return sorted(names | set(PLANNED))
+    return sorted(name[len(PREFIX) :] for name in os.listdir(ROLES) if name.startswith(PREFIX))
 
 
 def facts_file(flavor: str) -> str:
@@ -45,4 +31,16 @@ def facts(flavor: str) -> t.Mapping[str, t.Any]:
         with open(facts_file(flavor), encoding="utf-8") as stream:
             return yaml.safe_load(stream) or {}
     except FileNotFoundError:
-        return PLANNED.get(flavor, {})
+        return {}
+
+
+@functools.cache
+def facts_of(flavor: str, role: str) -> t.Mapping[str, t.Any]:
+    """Static facts of ``flavor`` as they hold for its nodes of ``role``: what stands in ``by_role`` wins, entry by entry."""
+    general = facts(flavor)
+    special = (general.get("by_role") or {}).get(role) or {}
+    merged = dict(general)
+    for key, value in special.items():
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

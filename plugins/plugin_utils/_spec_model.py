@@ -147,6 +147,13 @@ Restart = t.Annotated[Policy, BeforeValidator(restart, json_schema_input_type=t.
 VolumeEntry = t.Annotated[Volume, BeforeValidator(volume_entry, json_schema_input_type=t.Union[str, Volume])]
 
 
+class Storage(Model):
+    """The node's data, for clearing them."""
+
+    clear: t.List[Absolute] = Field(description="Folders in the container whose content is the node's data, below its volumes.")
+    keep: t.List[Absolute] = Field([], description="What in them stays.")
+
+
 class Placement(Model):
     """Which Docker hosts may carry the node."""
 
@@ -178,6 +185,8 @@ class NodeFields(Model):
     stop_grace: t.Optional[Seconds] = Field(None, description="Time to end before the container is killed. Default: 30 s.")
     health: t.Optional[Health] = Field(None, description="Health check.")
     ready: t.Optional[Ready] = Field(None, description="When the node counts as ready.")
+    log_files: t.Optional[t.List[Absolute]] = Field(None, description="Log files in the container that count beside its output.")
+    storage: t.Optional[Storage] = Field(None, description="The node's data, for clearing them. Default: the flavor's.")
     config: t.Optional[t.Dict[str, t.Any]] = Field(None, description="Settings of the flavor.")
 
 
@@ -204,7 +213,9 @@ class NodeEntry(NodeFields):
     metrics_port: t.Optional[Port] = Field(None, description="Host port of the port metrics.")
     p2p_port: t.Optional[Port] = Field(None, description="Host port of the port p2p.")
     inspection_port: t.Optional[Port] = Field(None, description="Host port of the port inspection.")
-    config_dir: t.Optional[str] = Field(None, description="Folder of the older tooling; kept in gravity_node, not used.")
+    config_dir: t.Optional[str] = Field(
+        None, description="Folder with the node's ready config files, relative to the spec, for flavors that take them (gravity)."
+    )
 
 
 class Network(Model):

@@ -100,7 +100,7 @@ class _Resolver:
         self.folder = os.path.dirname(os.path.abspath(problems.file))
         self.defaults: Data = spec.get("defaults") or {}
         self.roles: t.Dict[str, Data] = spec.get("roles") or {}
-        self.top = self._top(OLDER_FLAVOR if older else DEFAULT_FLAVOR)
+        self.top = self._top(older)
         prefix = spec.get("container_prefix")
         self.prefix: str = DEFAULT_PREFIX if prefix is None else prefix
         self.network = merged({"name": spec["cluster_name"], **DEFAULT_NETWORK}, spec.get("network") or {})
@@ -143,9 +143,11 @@ class _Resolver:
 
     # -- the whole cluster -------------------------------------------------------------------------------------------------
 
-    def _top(self, flavor: str) -> Data:
-        """What the top level says of all nodes."""
-        top: Data = {"flavor": self.spec.get("flavor") or flavor}
+    def _top(self, older: bool) -> Data:
+        """What the top level says of all nodes; ``older``: as the older tooling understood it."""
+        top: Data = {"flavor": self.spec.get("flavor") or (OLDER_FLAVOR if older else DEFAULT_FLAVOR)}
+        if older:
+            top.update(flavors.facts(top["flavor"]).get("older") or {})
         older_image = (self.spec.get("docker") or {}).get("image")
         if older_image:
             top["image"] = {"source": "present", "name": older_image}
@@ -270,7 +272,7 @@ class _Resolver:
             return
         fields, role = layers.fields, layers.role
         shared = self._shared(path, given, layers)
-        by_role = self.roles.get(role) or {}
+        by_role = {**layers.facts, **(self.roles.get(role) or {})}
         offsets = [by_role.get("address_offset"), by_role.get("port_offset")]
         address_offset = allocation.address_offset(role, self.addresses.subnet) if offsets[0] is None else offsets[0]
         port_offset = allocation.port_offset(role) if offsets[1] is None else offsets[1]
@@ -369,6 +371,7 @@ class _Resolver:
         elif allowed and role not in allowed:
             where = (*self._place(path, role, "role"), "role")
             self.problems.add(where, f"the flavor {flavor} has no role '{role}'; {nearest(role, allowed)}")
+        facts = flavors.facts_of(flavor, role)
         layers = (facts.get("defaults") or {}, self.top, self.defaults, self.roles.get(role) or {}, given)
         fields: Data = {"config": {key: setting["default"] for key, setting in (facts.get("config") or {}).items() if "default" in setting}}
         for layer in layers:
@@ -416,11 +419,14 @@ class _Resolver:
             if choices and value not in choices:
                 self.problems.add(where, f"{kind(value)} is not one of the choices; use {', '.join(map(str, choices))}")
 
-    def _ports(self, path: Path, facts: t.Mapping[str, t.Any], layers: t.Iterable[t.Mapping[str, t.Any]]) -> t.Dict[str, Data]:
+    def _ports(self, path: Path, facts: t.Mapping[str, t.Any], layers: t.Sequence[t.Mapping[str, t.Any]]) -> t.Dict[str, Data]:
         """The ports of an entry: name -> {container, host or base, address, protocol}."""
         # A flavor calls the base of the allocated host ports `host`.
         by_flavor: t.Dict[str, Data] = facts.get("ports") or {}
         ports = {name: {("base" if key == "host" else key): value for key, value in port.items()} for name, port in by_flavor.items()}
+        named = {name for layer in layers for name in layer.get("ports") or ()}
+        named.update(name for key, name in _PORT_KEYS.items() if any(layer.get(key) is not None for layer in layers))
+        ports = {name: port for name, port in ports.items() if not port.pop("optional", False) or name in named}
         for layer in layers:
             ports = allocation.merged_ports(ports, layer.get("ports"))
             for key, name in _PORT_KEYS.items():
@@ -450,8 +456,12 @@ class _Resolver:
             self.problems.add(where, f"missing, and the flavor {layers.flavor} has no image of its own; add it, here or for all nodes")
         for key in ("context", "archive"):
             if image.get(key):
-                image = {**image, key: os.path.normpath(os.path.join(self.folder, os.path.expanduser(image[key])))}
+                image = {**image, key: self._beside(image[key])}
         return {key: value for key, value in image.items() if value is not None} or None
+
+    def _beside(self, path: t.Optional[str]) -> t.Optional[str]:
+        """A path of the spec, which is relative to the spec's folder, as one that holds wherever the playbook runs."""
+        return os.path.normpath(os.path.join(self.folder, os.path.expanduser(path))) if path else None
 
     def _shared(self, path: Path, given: Data, layers: _Layers) -> Data:
         """The part of ``gravity_node`` that all nodes of an entry have in common."""
@@ -477,7 +487,9 @@ class _Resolver:
             "resources": {"cpus": None, "memory": None, "pids": None, **(fields.get("resources") or {})},
             "ready": ready,
             "config": fields["config"],
-            "config_dir": fields.get("config_dir"),
+            "config_dir": self._beside(fields.get("config_dir")),
+            "log_files": fields.get("log_files") or [],
+            "storage": {"clear": [], "keep": [], **(fields.get("storage") or {})},
             "rpc_url": None,
         }
 

@@ -21,6 +21,7 @@ import time
 import typing as t
 from pathlib import Path
 
+import debian_image
 import docker
 import docker.errors
 
@@ -59,10 +60,7 @@ def image(api: Api, with_engine: bool = True) -> str:
 
 
 def _make_image(api: Api, name: str, packages: t.Sequence[str]) -> None:
-    if shutil.which("mmdebstrap") is None:
-        _apt("mmdebstrap")
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "root.tar"
         start = Path(folder) / "start"
         start.write_text(START, encoding="utf-8")
         hooks = (
@@ -71,27 +69,14 @@ def _make_image(api: Api, name: str, packages: t.Sequence[str]) -> None:
             f'echo "{USER} ALL=(ALL) NOPASSWD:ALL" >"$1/etc/sudoers.d/{USER}"',
             'rm -f "$1"/etc/ssh/ssh_host_*_key*',
         )
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
-        command += [f"--customize-hook={hook}" for hook in hooks]
-        subprocess.run([*command, "bookworm", str(root)], check=True, capture_output=True, text=True, timeout=600)
-        repository, tag = name.split(":")
-        changes = ['CMD ["/bin/sh", "/usr/local/sbin/start-host"]', f"LABEL {LABEL}=image"]
-        api.import_image_from_file(str(root), repository=repository, tag=tag, changes=changes)
-
-
-def _apt(*packages: str) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-        check=True, capture_output=True, env=environment, timeout=600,
-    )  # fmt: skip
+        debian_image.make(api, name, packages, hooks, ['CMD ["/bin/sh", "/usr/local/sbin/start-host"]', f"LABEL {LABEL}=image"])
 
 
 def up(api: Api, name: str, folder: Path, subnet: str, count: int, bare: t.Collection[str] = ()) -> t.Dict[str, str]:
     """Start ``count`` hosts on a network of their own, and wait until SSH answers: host -> address. Those in ``bare`` have no Engine."""
     down(api, name)
     if shutil.which("ssh") is None:
-        _apt("openssh-client")
+        debian_image.install("openssh-client")
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "key"
     for old in (key, key.with_suffix(".pub")):

@@ -33,6 +33,24 @@ def test_files_and_new_volumes_belong_to_the_user(demo: Any) -> None:
     assert demo.names(demo.name) == [f"{demo.name}_0"]
 
 
+def test_files_on_a_volume_that_the_container_only_reads(demo: Any) -> None:
+    volumes = [{**demo.volume(), "read_only": True}, {"name": f"{demo.name}_0-work", "target": "/work"}]
+    demo.up(demo.node(user=USER, volumes=volumes, files=[config(), config("y\n", "0400", "/data/key")]))
+    seen = demo.shell(f"cat /data/config/app.toml /data/key; {STAT} /data/config /data/config/app.toml /data/key /work")
+    assert seen.splitlines() == [
+        "x = 1",
+        "y",
+        "/data/config 10001:10002 755",
+        "/data/config/app.toml 10001:10002 644",
+        "/data/key 10001:10002 400",
+        "/work 10001:10002 755",
+    ]
+    assert demo.shell("echo x 2>/dev/null > /data/config/app.toml || echo refused; echo own > /work/written") == "refused\n"
+    demo.up(demo.node(user=USER, volumes=volumes, files=[config("x = 2\n"), config("y\n", "0400", "/data/key")]))
+    assert demo.shell("cat /data/config/app.toml /work/written") == "x = 2\nown\n"
+    assert demo.names(demo.name) == [f"{demo.name}_0"]
+
+
 def test_a_changed_file_makes_the_container_anew_and_touches_nothing_else(demo: Any) -> None:
     demo.up(demo.node(user=USER, volumes=[demo.volume()], files=[config()]))
     demo.shell("echo mine > /data/kept; chmod 700 /data/config; chmod 710 /data")

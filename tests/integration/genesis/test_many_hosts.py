@@ -21,7 +21,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._engine import Eng
 from .conftest import toy, toy_node
 
 HOSTS = ("alpha", "beta")
-PHASES = ("look", "make", "fill", "commit")
+PHASES = ("look", "make", "share", "fill", "commit")
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_a_full_node_joins_on_a_host_that_has_no_volume_of_the_genesis(run: Run)
     assert run.content("beta", "full_0", "config/genesis.json") == run.content("alpha", "node_0", "config/genesis.json")
 
 
-@pytest.mark.parametrize("until", ["make", "fill"])
+@pytest.mark.parametrize("until", ["make", "share", "fill"])
 def test_a_run_that_ended_before_any_host_committed_is_discarded(run: Run, until: str) -> None:
     run.all(until=until)
     assert all(run.births().values())
@@ -205,8 +205,8 @@ def test_a_run_that_ended_half_way_through_a_phase(run: Run) -> None:
 
 
 def test_a_run_that_ended_while_it_filled(run: Run) -> None:
-    made = run.all(until="make")["make"]
-    run.phase("fill", made, ("beta",))
+    shared = run.all(until="share")["share"]
+    run.phase("fill", shared, ("beta",))
     run.all()
     check_whole(run)
 
@@ -234,11 +234,44 @@ def test_teardown_keeps_what_was_only_not_committed(run: Run) -> None:
 
 
 def test_a_run_that_is_overtaken_stops(run: Run) -> None:
-    made = run.all(until="make")["make"]
+    shared = run.all(until="share")["share"]
     run.all()
-    late = run.phase("fill", made)
+    late = run.phase("fill", shared)
     assert all(result["failed"] and "another run has begun" in result["msg"] for result in late.values())
     check_whole(run)
+
+
+def test_what_is_made_of_the_document_is_made_on_one_host(run: Run) -> None:
+    stamp = {
+        "argv": ["sh", "-c", "sha256sum < {document} > {output}; date +%N >> {output}"],
+        "source": "/birth/stamp",
+        "path": "config/stamp",
+    }
+    run.options["document"]["products"] = [stamp]
+    seen = run.all()
+    assert [sorted(one["shared"]) for one in seen["share"].values()] == [["config/genesis.json", "config/stamp"], []]
+    check_whole(run)
+    made = run.content("alpha", "node_0", "config/stamp")
+    assert made.decode().split()[0] == run.volumes("alpha")["node_0"][labels.GENESIS]
+    assert made == run.content("beta", "node_1", "config/stamp") == run.content("beta", "full_0", "config/stamp")
+
+
+def test_a_product_that_fails_leaves_nothing_valid(run: Run) -> None:
+    run.options["document"]["products"] = [{"argv": ["false"], "source": "/birth/x", "path": "config/x"}]
+    seen = run.all()
+    assert "genesis: false failed with code 1" in seen["share"]["alpha"]["msg"]
+    assert run.volumes("alpha") == run.volumes("beta") == {}
+    run.options["document"]["products"] = []
+    run.all()
+    check_whole(run)
+
+
+def test_keys_that_nodes_of_two_hosts_share_are_refused(run: Run) -> None:
+    for node in run.options["nodes"][:2]:
+        node.update(identity=[], known_as="id-of-both")
+    seen = run.all()
+    assert "node_1: has the identity of node_0 (id-of-both...): give each node keys of its own" in seen["share"]["alpha"]["msg"]
+    assert run.volumes("alpha") == run.volumes("beta") == {}
 
 
 def test_a_part_of_the_hosts_can_be_worked_on_once_all_are_born(run: Run) -> None:

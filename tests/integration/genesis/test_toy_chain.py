@@ -260,3 +260,100 @@ def test_failed_birth_names_the_cause_and_leaves_nothing(
     assert SECRET not in said
     assert objects(chain["cluster"]) == {"volumes": {}, "containers": []}
     born(run_module, chain)
+
+
+def test_what_is_brought_and_what_is_made_of_it(
+    run_module: Run, chain: dict[str, Any], look: Look, objects: Objects, tiny_image: str
+) -> None:
+    """Keys that are brought, and shared files that are brought, made in the birth container and made by another image."""
+    chain["nodes"][0].update(
+        commands=chain["nodes"][0]["commands"],
+        identity=[],
+        known_as="brought-id",
+        files=[{"content": "secret-key\n", "path": "config/key"}],
+    )
+    chain["document"].update(
+        path="",
+        genesis="config/final.json",
+        given=[{"path": "config/waypoint", "content": "0:abc\n"}],
+        products=[
+            {
+                "image": tiny_image,
+                "argv": ["sh", "-c", 'cp {document} {output} && echo "made by another" >> {output}'],
+                "source": "/birth/out.json",
+                "path": "config/final.json",
+                "mode": "0440",
+            },
+            {"argv": ["sh", "-c", "wc -c < {document} > {output}"], "source": "/birth/size", "path": "config/size"},
+        ],
+    )
+    made = born(run_module, chain)
+    assert made["identities"]["node_0"] == "brought-id"
+    assert "secret-key" not in str(made)
+    stored = look(chain["nodes"][0]["volume"])
+    assert text(stored, "config/key") == "secret-key\n"
+    assert (stored["config/key"].mode, stored["config/final.json"].mode) == (0o400, 0o440)
+    final = text(stored, "config/final.json")
+    assert json.loads(final.removesuffix("made by another\n"))["chain"] == 7
+    assert made["digest"] == hashlib.sha256(final.encode()).hexdigest()
+    assert "config/genesis.json" not in stored
+    assert text(stored, "config/size").strip() == str(len(final.removesuffix("made by another\n")))
+    for node in chain["nodes"][1:]:
+        other = look(node["volume"])
+        assert all(other[path].content == stored[path].content for path in ("config/final.json", "config/waypoint", "config/size"))
+    assert objects(chain["cluster"])["containers"] == []
+    assert not run_module("genesis", chain)["changed"]
+    # A node that joins gets all that the others share.
+    joined = with_nodes(chain, *chain["nodes"], toy_node(chain["cluster"], "full_1"))
+    assert run_module("genesis", joined)["reasons"] == ["full_1: joins the genesis"]
+    late = look(joined["nodes"][-1]["volume"])
+    assert late["config/size"].content == stored["config/size"].content
+    # Other keys for a node that has some.
+    joined["nodes"][0]["known_as"] = "other-id"
+    refused = run_module("genesis", joined)
+    assert "node_0: the keys that are brought for it (other-id...) are not those in its volume (brought-id...)" in refused["msg"]
+    assert "secret-key" not in str(refused)
+
+
+def test_without_anything_to_run_any_image_will_do(run_module: Run, chain: dict[str, Any], look: Look) -> None:
+    for number, node in enumerate(chain["nodes"]):
+        node.update(commands=[], identity=[], known_as=f"id-{number}", files=[{"content": f"key {number}", "path": "key"}])
+    chain["document"] = {"given": [{"path": "genesis.json", "content": "{}"}], "genesis": "genesis.json"}
+    chain["hold"] = ["/no/such/program"]
+    assert run_module("genesis", chain)["identities"] == {"node_0": "id-0", "node_1": "id-1", "full_0": "id-2"}
+    assert text(look(chain["nodes"][2]["volume"]), "key") == "key 2"
+
+
+@pytest.mark.parametrize(
+    ("product", "line"),
+    [
+        ({"argv": ["true"]}, "/birth/out: true did not make this file"),
+        ({"argv": ["sh", "-c", "echo no luck >&2; exit 3"]}, "genesis: sh -c echo no luck >&2; exit 3 failed with code 3 (no luck)"),
+        (
+            {"image": "", "argv": ["sh", "-c", "echo bad luck; exit 4"]},
+            "ended with code 4 (bad luck): no genesis was made; check the image",
+        ),
+        ({"image": "no/such:image"}, "image no/such:image: is not on this Docker host, and it is to make config/out"),
+    ],
+)
+def test_a_product_that_cannot_be_made_leaves_nothing(
+    run_module: Run, chain: dict[str, Any], objects: Objects, tiny_image: str, product: dict[str, Any], line: str
+) -> None:
+    if product.get("image") == "":
+        product = {**product, "image": tiny_image}
+    chain["document"]["products"] = [{"source": "/birth/out", "path": "config/out", **product}]
+    refused = run_module("genesis", chain)
+    assert line in refused["msg"]
+    assert objects(chain["cluster"]) == {"volumes": {}, "containers": []}
+
+
+def test_two_nodes_with_the_same_keys_are_refused(run_module: Run, chain: dict[str, Any], objects: Objects) -> None:
+    chain["nodes"][1]["identity"] = ["sh", "-c", "echo id-of-node_0"]
+    refused = run_module("genesis", chain)
+    assert refused["msg"] == "node_1: has the identity of node_0 (id-of-node_0...): give each node keys of its own; no genesis was made"
+    assert objects(chain["cluster"]) == {"volumes": {}, "containers": []}
+
+
+def test_a_genesis_that_nothing_makes_is_refused(run_module: Run, chain: dict[str, Any]) -> None:
+    chain["document"]["genesis"] = "config/other.json"
+    assert "nothing makes config/other.json: give document.path, or name in" in run_module("genesis", chain)["msg"]

@@ -54,15 +54,11 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
         ({"tmpfs": ["tmp"]}, "node_0: a tmpfs is tmp: give an absolute path below /"),
         (
             {"files": [{"path": "/etc/x", "content": ""}]},
-            "node_0: file /etc/x lies on the read-only root: put it on a writable volume, or set read_only: false",
+            "node_0: file /etc/x lies on the read-only root: put it on a volume, or set read_only: false",
         ),
         (
             {"files": [{"path": "/tmp/x", "content": ""}]},
-            "node_0: file /tmp/x lies on the tmpfs /tmp, which is empty at every start: put it on a writable volume",
-        ),
-        (
-            {"volumes": [{**DATA[0], "read_only": True}], "files": [{"path": "/data/x", "content": ""}]},
-            "node_0: file /data/x lies on volume demo_0-data, mounted read-only: put it on a writable volume",
+            "node_0: file /tmp/x lies on the tmpfs /tmp, which is empty at every start: put it on a volume",
         ),
         (
             {"volumes": DATA, "files": [{"path": "/data", "content": ""}]},

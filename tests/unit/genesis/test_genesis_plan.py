@@ -150,16 +150,17 @@ def test_a_birth_is_stable(powers: dict[str, int]) -> None:
 def test_volumes_of_others_do_not_count() -> None:
     labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, {"node_0": ""}, FOUR.powers)
     assert genesis.volume_from({"Name": "a", "Labels": labels}, "other") is None
+    # Another volume of a node that was born: it only names its genesis.
+    data = {key: value for key, value in labels.items() if key != "gravity.cluster.birth"}
+    assert genesis.volume_from({"Name": "a", "Labels": data}, "toy") is None
     assert genesis.volume_from({"Name": "a", "Labels": None}, "toy") is None
     assert genesis.volume_from({"Name": "a", "Labels": {"gravity.cluster.name": "t"}}, "toy") is None
 
 
-@pytest.mark.parametrize("birth", [None, "", "{}", "[]", '{"chain_id": 1, "validators": []}', '{"chain_id": "x", "validators": {}}'])
-def test_damaged_labels_are_refused(birth: str | None) -> None:
+@pytest.mark.parametrize("birth", ["", "{}", "[]", '{"chain_id": 1, "validators": []}', '{"chain_id": "x", "validators": {}}'])
+def test_damaged_labels_are_refused(birth: str) -> None:
     labels = genesis.volume_labels(FOUR, FOUR.nodes[0], DIGEST, {"node_0": ""}, FOUR.powers)
-    labels.pop("gravity.cluster.birth")
-    if birth is not None:
-        labels["gravity.cluster.birth"] = birth
+    labels["gravity.cluster.birth"] = birth
     with pytest.raises(Refused, match="volume a: its labels of a genesis are damaged"):
         genesis.volume_from({"Name": "a", "Labels": labels}, "toy")
 

@@ -45,6 +45,8 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "config": {},
         "advertised": {},
         "config_dir": None,
+        "log_files": [],
+        "storage": {"clear": [], "keep": []},
         "rpc_url": None,
     }
 
@@ -90,11 +92,52 @@ def test_the_older_json_keeps_every_word(spec: Spec) -> None:
     assert list(resolved["nodes"]) == list(older["nodes"])
     for name, given in older["nodes"].items():
         node = resolved["nodes"][name]
-        for key in ("container_name", "role", "network_ip", "config_dir"):
+        for key in ("container_name", "role", "network_ip"):
             assert node[key] == given[key]
+        assert node["config_dir"] == str(path.parent / given["config_dir"])
         for key in ("rpc", "metrics", "p2p", "inspection"):
             assert node["ports"][key]["host"] == given[f"{key}_port"]
         assert node["image"] == {"source": "present", "name": "gravity_node:latest"}
+
+
+def test_the_older_json_asks_what_its_nodes_answer(spec: Spec) -> None:
+    path = ROOT / "tests" / "fixtures" / "cluster.json"
+    node = spec.text(path.read_text(encoding="utf-8"), str(path), older=True)["nodes"]["node_1"]
+    assert list(node["ready"]["probes"]) == ["rpc", "inspection"]
+    assert node["ports"]["p2p"] == {"container": 2024, "host": 2025, "address": "127.0.0.1", "protocol": "tcp"}
+    assert node["ports"]["https"]["host"] is None
+
+
+def test_a_flavor_speaks_by_role(spec: Spec) -> None:
+    resolved = spec.resolved(
+        flavor="gravity",
+        nodes={
+            "node_0": {},
+            "node_7": {"role": "candidate"},
+            "vfn_0": {"role": "vfn", "ports": {"public": {}}},
+            "pfn_0": {"role": "pfn", "storage": {"clear": ["/x"]}, "log_files": ["/x/log"]},
+        },
+    )
+    nodes = resolved["nodes"]
+    assert resolved["cluster"]["validators"] == {"node_0": 1}
+    assert [node["network_ip"] for node in nodes.values()] == ["172.20.0.10", "172.20.0.57", "172.20.0.100", "172.20.0.150"]
+    assert [node["ports"]["rpc"]["host"] for node in nodes.values()] == [8545, 8602, 8645, 8695]
+    assert [sorted(set(node["ports"]) & {"p2p", "vfn", "public", "https", "ws"}) for node in nodes.values()] == [
+        ["https", "p2p", "vfn"],
+        ["https", "p2p", "vfn"],
+        ["public", "vfn"],
+        ["public"],
+    ]
+    assert [sorted(node["ready"]["probes"]) for node in nodes.values()] == [
+        ["inspection", "ledger", "rpc"],
+        ["inspection", "ledger", "rpc"],
+        ["inspection", "rpc"],
+        ["inspection", "rpc"],
+    ]
+    assert nodes["node_0"]["storage"] == {"clear": ["/gravity/data"], "keep": ["/gravity/data/data/secure_storage.json"]}
+    assert nodes["vfn_0"]["log_files"] == ["/gravity/data/execution_logs/dev/reth.log", "/gravity/data/consensus_log/vfn.log"]
+    assert nodes["pfn_0"]["storage"]["clear"] == ["/x"]
+    assert nodes["pfn_0"]["log_files"] == ["/x/log"]
 
 
 def test_the_older_json_may_name_another_flavor(spec: Spec) -> None:
