@@ -7,10 +7,11 @@ from __future__ import annotations
 import typing as t
 
 
-def titled_lines(outputs: t.Mapping[str, t.Any]) -> t.List[str]:
+def titled_lines(outputs: t.Mapping[str, t.Any], files: t.Optional[t.Mapping[str, t.Mapping[str, t.List[str]]]] = None) -> t.List[str]:
     """All lines of all nodes, those of each node under its name.
 
-    A value is a list of lines, or a mapping with ``stdout`` and ``stderr`` (text), of which the latter is marked.
+    A value is a list of lines, or a mapping with ``stdout`` and ``stderr`` (text), of which the latter is marked. ``files`` are lines by
+    path by name; they follow under the name and the path.
     """
     lines: t.List[str] = []
     for name, output in outputs.items():
@@ -20,6 +21,8 @@ def titled_lines(outputs: t.Mapping[str, t.Any]) -> t.List[str]:
             lines += [f"stderr: {line}" for line in (output.get("stderr") or "").splitlines()]
         else:
             lines += output
+        for path, content in ((files or {}).get(name) or {}).items():
+            lines += [f"==> {name}: {path} <==", *content]
     return lines
 
 

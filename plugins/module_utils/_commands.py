@@ -1,63 +1,21 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs of nodes and commands in nodes: the modules ``node_logs_info`` and ``node_exec``."""
+"""Commands in nodes: the module ``node_exec``."""
 
 from __future__ import annotations
 
-import calendar
 import functools
-import re
 import shlex
-import time
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
-from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
-UNITS: t.Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-STAMP = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
-
-# A plain number below this is a span in seconds, otherwise a Unix time (this one was in 2001).
-EPOCH = 10**9
-
 # Longest output of one command that is returned, per stream (bytes).
 LONGEST = 1024 * 1024
-
-
-def read_logs(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, _check_mode: bool) -> t.Dict[str, t.Any]:
-    """The module ``node_logs_info``."""
-    if params["tail"] < -1:
-        raise Refused(f"tail {params['tail']} is not a number of lines: give 0 or more, or -1 for all")
-    since = parse_since(params["since"], time.time()) if params["since"] else None
-    entries = find_nodes(engine, params["cluster"], params["nodes"])
-
-    def read(node: str) -> t.List[str]:
-        entry = entries[node]
-        if entry is None:
-            return []
-        with engine.translating(f"reading the log of {node}"):
-            data = engine.api.logs(
-                entry["Id"],
-                stdout=True,
-                stderr=True,
-                timestamps=params["timestamps"],
-                tail="all" if params["tail"] == -1 else params["tail"],
-                since=since,
-            )
-        # Not splitlines: a carriage return of a progress bar is no end of line.
-        lines = data.decode("utf-8", "replace").split("\n")
-        return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
-
-    names = list(entries)
-    return {
-        "changed": False,
-        "logs": dict(zip(names, each(names, read))),
-        "absent": [name for name, entry in entries.items() if entry is None],
-    }
 
 
 def execute(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
@@ -127,34 +85,6 @@ def parse_command(raw: t.Any) -> t.List[str]:
     if not words or not words[0]:
         raise Refused("command is empty: give a list of words, or a string")
     return words
-
-
-def parse_since(text: str, now: float) -> float:
-    """Unix time of ``5m``, ``1h30m``, ``90`` (seconds ago), an RFC 3339 time (UTC unless it says otherwise) or a Unix time."""
-    text = str(text).strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        number = float(text)
-        return number if number >= EPOCH else now - number
-    if SPAN.fullmatch(text):
-        return now - sum(float(span[:-1]) * UNITS[span[-1]] for span in re.findall(r"\d+(?:\.\d+)?[smhd]", text))
-    match = STAMP.fullmatch(text)
-    if match:
-        day, clock, fraction, zone = match.groups()
-        try:
-            moment = time.strptime(f"{day} {(clock or '00:00:00') + (':00' if clock and len(clock) == 5 else '')}", "%Y-%m-%d %H:%M:%S")
-        except ValueError:
-            pass
-        else:
-            return calendar.timegm(moment) + float(fraction or 0) - _offset(zone)
-    raise Refused(f"since {text!r} is not a time: give for example 90s, 5m, 1h30m, 2d or 2026-01-31T12:00:00Z")
-
-
-def _offset(zone: t.Optional[str]) -> int:
-    if not zone or zone in ("Z", "z"):
-        return 0
-    digits = zone[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
-    return -seconds if zone[0] == "-" else seconds
 
 
 def _text(data: t.Optional[bytes]) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels
 from ansible_collections.gravity.cluster.plugins.module_utils._diagnosis import Cause, broken, diagnose, last_seen
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, NotReady, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import container_log, file_log
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import ABSENT
 from ansible_collections.gravity.cluster.plugins.module_utils._predicates import Verdict, judge, minority, same_block_hash
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import Prober, at_once
@@ -423,9 +424,9 @@ class Wait:
             return {}
         works: t.Dict[str, t.Callable[[], t.List[str]]] = {}
         for name in causes:
-            container = scene.sights[name].container
+            container, files = scene.sights[name].container, scene.sights[name].target.log_files
             if container is not None:
-                works[name] = functools.partial(log_lines, engine, container.id, LOG_LINES)
+                works[name] = functools.partial(log_lines, engine, container.id, files, LOG_LINES)
         return at_once(works, 5.0)
 
 
@@ -483,11 +484,10 @@ def inspect_container(engine: t.Optional[Engine], container: str) -> t.Optional[
             raise
 
 
-def log_lines(engine: Engine, container: str, tail: int) -> t.List[str]:
-    """The last lines of a container's log, both streams."""
-    with engine.translating(f"reading the log of container {container[:12]}"):
-        data = engine.api.logs(container, stdout=True, stderr=True, tail=tail)
-    return [line.rstrip() for line in data.decode("utf-8", "replace").splitlines()]
+def log_lines(engine: Engine, container: str, files: t.Sequence[str], tail: int) -> t.List[str]:
+    """The last lines of each of a container's log files, and then of its output."""
+    lines = [line for path in files for line in file_log(engine, container, path, tail) or []]
+    return lines + [line.rstrip() for line in container_log(engine, container, tail)]
 
 
 def _merged(old: Sight, found: t.Optional[Container], now: float) -> Sight:

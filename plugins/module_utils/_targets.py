@@ -81,12 +81,16 @@ class Condition:
 
 @dataclass(frozen=True)
 class Target:
-    """A node to observe. Without ``container``, no container is looked at (it is on another Docker host)."""
+    """A node to observe. Without ``container``, no container is looked at (it is on another Docker host).
+
+    ``log_files`` are paths of logs in the container.
+    """
 
     name: str
     container: t.Optional[str]
     probes: t.Tuple[Probe, ...] = ()
     conditions: t.Tuple[Condition, ...] = field(default=())
+    log_files: t.Tuple[str, ...] = ()
 
 
 def parse_targets(nodes: t.Sequence[t.Any], engine_url: str = "") -> t.Tuple[Target, ...]:
@@ -139,7 +143,8 @@ def _target(node: t.Any, place: str) -> Target:
     if not conditions:
         conditions = tuple(_implied(probe) for probe in probes)
     container = node.get("container")
-    return Target(name, str(container) if container else None, probes, conditions)
+    logs = tuple(str(path) for path in node.get("log_files") or [])
+    return Target(name, str(container) if container else None, probes, conditions, logs)
 
 
 def _implied(probe: Probe) -> Condition:

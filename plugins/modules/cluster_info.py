@@ -44,6 +44,11 @@ options:
         type: list
         elements: dict
         default: []
+      log_files:
+        description: Ignored, as O(nodes[].conditions).
+        type: list
+        elements: str
+        default: []
   rpc_timeout:
     description: Seconds that a node may take to answer.
     type: float
@@ -154,6 +159,7 @@ NODE: t.Dict[str, t.Dict[str, t.Any]] = {
     "container": {"type": "str"},
     "probes": {"type": "dict", "default": {}},
     "conditions": {"type": "list", "elements": "dict", "default": []},
+    "log_files": {"type": "list", "elements": "str", "default": []},
 }
 
 ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {

@@ -11,7 +11,8 @@ short_description: Read the logs of nodes
 version_added: 0.1.0
 author: gravity.cluster maintainers (@gravity)
 description:
-  - Returns the last lines that the containers of nodes wrote, standard output and standard error together.
+  - Returns the last lines that the containers of nodes wrote, standard output and standard error together, and the last lines of log
+    files in them. Containers need not run.
 extends_documentation_fragment:
   - gravity.cluster.engine
   - gravity.cluster.info_module
@@ -35,9 +36,15 @@ options:
         (UTC unless it says otherwise), or a Unix time.
     type: str
   timestamps:
-    description: Put the time at which it was written before each line.
+    description: Put the time at which it was written before each line of the containers' output.
     type: bool
     default: false
+  files:
+    description:
+      - Paths of log files in the containers, by the name of the node. One that is not there is left out.
+      - With O(since), lines count that start with a time (UTC unless it says otherwise), and those that follow one.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -59,6 +66,10 @@ logs:
   description: Lines by the name of the node; empty for a node without container.
   returned: success
   type: dict
+files:
+  description: Lines by path by the name of the node, of the log files that are there.
+  returned: success
+  type: dict
 absent:
   description: Names of the nodes that have no container.
   returned: success
@@ -68,8 +79,8 @@ absent:
 
 import typing as t
 
-from ansible_collections.gravity.cluster.plugins.module_utils._commands import read_logs
 from ansible_collections.gravity.cluster.plugins.module_utils._edge import run_module
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import read_logs
 
 ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
     "cluster": {"type": "str", "required": True},
@@ -77,6 +88,7 @@ ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
     "tail": {"type": "int", "default": 100},
     "since": {"type": "str"},
     "timestamps": {"type": "bool", "default": False},
+    "files": {"type": "dict", "default": {}},
 }
 
 

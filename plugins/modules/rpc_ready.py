@@ -69,6 +69,11 @@ options:
         type: list
         elements: dict
         default: []
+      log_files:
+        description: Paths of log files in the container, whose last lines a failure shows beside the container's output.
+        type: list
+        elements: str
+        default: []
   together:
     description: Conditions over all nodes. V(same_block_hash) holds when all have the same block at the lowest of their heights.
     type: list
@@ -224,6 +229,7 @@ NODE: t.Dict[str, t.Dict[str, t.Any]] = {
     "container": {"type": "str"},
     "probes": {"type": "dict", "default": {}},
     "conditions": {"type": "list", "elements": "dict", "default": []},
+    "log_files": {"type": "list", "elements": "str", "default": []},
 }
 
 ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {

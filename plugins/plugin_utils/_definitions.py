@@ -54,6 +54,7 @@ def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), hei
                 "container": node["container_name"],
                 "probes": ready.get("probes") or {},
                 "conditions": [*(ready.get("conditions") or []), *(more if _has_height(ready) else [])],
+                "log_files": node.get("log_files") or [],
             }
         )
     targets += [

@@ -36,7 +36,8 @@ def _of_role(name: str, entry: str) -> dict[str, str]:
     if not role.is_dir():
         return {}  # the name of a flavor is known only at run time; flavors take no such variables
     described = _load(role / "meta" / "argument_specs.yml")["argument_specs"][entry].get("options") or {}
-    defaults = _load(role / "defaults" / "main.yml")
+    values = role / "defaults" / "main.yml"
+    defaults = _load(values) if values.exists() else {}
     matches = (TAKES.match(str(defaults.get(option, ""))) for option in described)
     found = {match["name"]: match["value"] for match in matches if match}
     tasks = role / "tasks"
