@@ -12,8 +12,8 @@ author: gravity.cluster maintainers (@gravity)
 description:
   - Reads a cluster spec, the one file that describes a cluster, and makes each of its nodes and each of its Docker hosts an
     inventory host.
-  - A source is a YAML or JSON file whose key C(plugin) is V(gravity.cluster.spec), or a C(cluster.json) of the older tooling,
-    which has no such key.
+  - A source is a YAML, JSON or TOML file whose key C(plugin) is V(gravity.cluster.spec), or a C(cluster.json) of the older tooling or a
+    C(cluster.toml) of Gravity's tooling, which have no such key.
   - What the spec does not give is allocated. An allocated address or port depends only on the node's own name, number and role and
     on the subnet, so adding or removing another node never moves it. Two nodes with the same address, container or host port are
     refused.
@@ -30,7 +30,7 @@ description:
 requirements:
   - pydantic >= 2.10 on the controller
 notes:
-  - Ansible itself knows a source by its key C(plugin) only in files that end in C(.yml) or C(.yaml). For JSON, list
+  - Ansible itself knows a source by its key C(plugin) only in files that end in C(.yml) or C(.yaml). For JSON and TOML, list
     C(gravity.cluster.spec) first in C(enable_plugins) of the section C([inventory]) of C(ansible.cfg), or in
     E(ANSIBLE_INVENTORY_ENABLED).
 extends_documentation_fragment:
@@ -297,6 +297,7 @@ nodes:
 """
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -312,14 +313,15 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils import _record as 
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_groups as groups
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import SpecInvalid, shown_path
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_read import read
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_toml import is_cluster_toml, translate
 
 NAME = "gravity.cluster.spec"
 # The exit code of Ansible's commands for a source that cannot be parsed.
 PARSER_ERROR = 4
 START = "gravity.cluster"
-ENDINGS = (".yml", ".yaml", ".json")
+ENDINGS = (".yml", ".yaml", ".json", ".toml")
 # A file of such a name is a spec, even when it is empty or too broken to show its key `plugin`.
-LIKELY = re.compile(r"(.*[._-])?cluster\.(yml|yaml|json)\Z")
+LIKELY = re.compile(r"(.*[._-])?cluster\.(yml|yaml|json|toml)\Z")
 KEY = re.compile(r"""^\ufeff?(?:\{[ \t]*)?["']?plugin["']?[ \t]*:[ \t]*["']?gravity\.cluster\.spec\b""", re.MULTILINE)
 OURS = {"cluster_name", "nodes"}
 # What the model checks is not checked twice.
@@ -344,13 +346,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return likely
         if KEY.search(text):
             return True
-        if not likely and "gravity.cluster" not in text:
+        toml = path.endswith(".toml")
+        if not likely and not toml and "gravity.cluster" not in text:
             return False
         try:
             data = read(text, path)
         except SpecInvalid:
             # Empty, or broken: the name alone says whose it is.
             return likely
+        if toml and is_cluster_toml(data):
+            return True
         plugin = str(data.get("plugin", ""))
         # A static inventory, or the file of another plugin, may be called cluster.yml too.
         return plugin.startswith(START) or (likely and not plugin and not OURS.isdisjoint(data))
@@ -361,6 +366,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             text = self._text(path)
             data = read(text, path)
+            if path.endswith(".toml") and is_cluster_toml(data):
+                data, warnings = translate(data, path)
+                # What stands beside the file counts too.
+                text = json.dumps(data)
+                for line in warnings:
+                    self.display.warning(f"{shown_path(path)}: {line}")
             self._set_options(data)
             self._populate(self._resolved(text, data, path, cache), path)
         except OSError as exc:

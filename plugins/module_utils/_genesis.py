@@ -51,6 +51,7 @@ class Node:
     """A node to be born. ``power`` is 0 for a node that does not vote; ``host`` its Docker host, empty when there is only one.
 
     ``identity`` is the command that tells its public identity; ``known_as`` is that identity when the user brings the keys.
+    ``needs_keys``: a genesis that is brought names its keys, so that new ones would be of no use.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Node:
     files: t.Tuple[Take, ...]
     host: str = ""
     known_as: str = ""
+    needs_keys: bool = False
 
     @property
     def votes(self) -> bool:
@@ -250,6 +252,7 @@ def _node_from(item: t.Mapping[str, t.Any], hosted: bool) -> Node:
         files=tuple(_take_from(file) for file in item.get("files") or []),
         host=item.get("host") or "" if hosted else "",
         known_as=item.get("known_as") or "",
+        needs_keys=bool(item.get("needs_keys")),
     )
 
 
@@ -304,6 +307,12 @@ def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
             raise Refused(
                 f"genesis of {spec.cluster}: it is made on all Docker hosts at once, and those of {_names(away)} are not in this run: "
                 "deploy once without --limit"
+            )
+        lacking = [node for node in spec.nodes if node.needs_keys and not node.known_as]
+        if lacking:
+            raise Refused(
+                f"{_names(lacking)}: the genesis that is brought names the keys of its validators, and theirs are not brought: "
+                "bring them too, or let the genesis be made"
             )
         return Plan(newborn=spec.nodes, powers=spec.powers)
     purge = f"or purge the cluster to start a new chain (teardown with -e teardown_purge=true -e confirm={spec.cluster})"

@@ -111,6 +111,10 @@ options:
         description: The node's public identity, when its keys are brought in O(nodes[].files[].content). A node keeps its keys.
         type: str
         default: ''
+      needs_keys:
+        description: Whether the node must not be born with keys of its own, as a genesis that is brought names them.
+        type: bool
+        default: false
       files:
         description: Files that go into the volume. They belong to O(user).
         type: list
@@ -377,6 +381,7 @@ NODE: t.Dict[str, t.Any] = {
     },
     "identity": TEXTS,
     "known_as": {"type": "str", "default": ""},
+    "needs_keys": {"type": "bool", "default": False},
     "files": {
         "type": "list",
         "elements": "dict",

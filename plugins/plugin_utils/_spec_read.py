@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the text of a spec to plain data: YAML or JSON, without a key given twice and without surprises."""
+"""From the text of a spec to plain data: YAML, JSON or TOML, without a key given twice and without surprises."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import re
 import typing as t
 
+import tomllib
 import yaml
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, SpecInvalid
@@ -47,7 +48,7 @@ for _tag, _pattern, _first in (
 
 
 def read(text: str, file: str) -> t.Any:
-    """The data in ``text``; JSON when the name of ``file`` says so, else YAML. Raises :class:`SpecInvalid`."""
+    """The data in ``text``; JSON or TOML when the name of ``file`` says so, else YAML. Raises :class:`SpecInvalid`."""
     text = text.lstrip("\ufeff")
     try:
         text.encode()
@@ -55,11 +56,23 @@ def read(text: str, file: str) -> t.Any:
         raise SpecInvalid(file, [((), "the file is not text in UTF-8; save it as UTF-8")]) from None
     if not text.strip():
         raise SpecInvalid(file, [((), "the file is empty; describe a cluster with at least cluster_name and nodes")])
+    if file.endswith(".toml"):
+        return read_toml(text, file)
     data = _read_json(text, file) if file.endswith(".json") else _read_yaml(text, file)
     if not isinstance(data, dict):
         kind = "nothing but comments" if data is None else "a list" if isinstance(data, list) else "a single value"
         raise SpecInvalid(file, [((), f"the file holds {kind}; a spec is a mapping with keys such as cluster_name and nodes")])
     return data
+
+
+def read_toml(text: str, file: str) -> t.Dict[str, t.Any]:
+    """The data in a text in TOML. Raises :class:`SpecInvalid`."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
+        raise SpecInvalid(file, [((), f"not TOML: {exc}; mend the syntax there")]) from exc
+    except RecursionError as exc:
+        raise SpecInvalid(file, [((), TOO_DEEP)]) from exc
 
 
 def _read_yaml(text: str, file: str) -> t.Any:

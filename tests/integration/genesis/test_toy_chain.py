@@ -357,3 +357,10 @@ def test_two_nodes_with_the_same_keys_are_refused(run_module: Run, chain: dict[s
 def test_a_genesis_that_nothing_makes_is_refused(run_module: Run, chain: dict[str, Any]) -> None:
     chain["document"]["genesis"] = "config/other.json"
     assert "nothing makes config/other.json: give document.path, or name in" in run_module("genesis", chain)["msg"]
+
+
+def test_new_keys_for_a_genesis_that_names_others_are_refused(run_module: Run, chain: dict[str, Any], objects: Objects) -> None:
+    chain["nodes"][1]["needs_keys"] = True
+    refused = run_module("genesis", chain)
+    assert refused["msg"].startswith("node_1: the genesis that is brought names the keys of its validators, and theirs are not brought")
+    assert objects(chain["cluster"]) == {"volumes": {}, "containers": []}
