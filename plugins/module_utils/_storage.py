@@ -85,6 +85,8 @@ def clear(engine: Engine, node: Node, found: Inspection, cluster: str, check_mod
     name = f"{node.container}-clear"
     left = engine.inspect(name)
     if left is not None:
+        if not labels.is_own((left["Config"] or {}).get("Labels"), cluster):
+            raise Refused(f"container {name}: exists and is not ours, and its name is needed: rename or remove it (docker rm {name})")
         if left["State"].get("Running"):
             raise Refused(f"{name}: another run clears the data of {node.name}: wait until it ends")
         remove_container(engine, left["Id"])
@@ -112,9 +114,7 @@ def _run(engine: Engine, node: Node, container: str) -> t.List[str]:
     try:
         engine.api.start(container)
     except docker.errors.APIError as exc:
-        raise ClusterError(
-            f"{node.name}: its image cannot run {TOOL}, which clears the data ({explain(exc)}): add it to the image"
-        ) from exc
+        raise ClusterError(f"{node.name}: its image cannot run {TOOL}, which clears data ({explain(exc)}): add it to the image") from exc
     while (state := (engine.inspect(container) or {}).get("State") or {}).get("Running"):
         time.sleep(PATIENCE)
     with engine.translating(f"reading what {TOOL} said of {node.name}"):

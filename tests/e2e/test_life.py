@@ -77,6 +77,17 @@ def test_one_of_four_may_stop_and_the_chain_goes_on(cluster: Cluster) -> None:
     assert "changed=0" in cluster.ok("stop", "--limit", "node_3")
 
 
+def test_a_stopped_one_may_start_from_nothing_with_its_keys(cluster: Cluster) -> None:
+    assert "runs, and would lose its data" in cluster.refused("clear_storage", "--limit", "node_2")
+    reached = cluster.height(0)
+    assert "files and folders of its data" in cluster.ok("clear_storage", "--limit", "node_3")
+    cluster.ok("start", "--limit", "node_3")
+    assert cluster.height(3) >= reached
+    assert cluster.facts()["node_3"]["peers"] == 3
+    cluster.ok("wait")
+    cluster.ok("stop", "--limit", "node_3")
+
+
 def test_a_second_one_is_refused_with_the_remedy(engine: docker.APIClient, cluster: Cluster) -> None:
     before = objects(engine, cluster)
     message = cluster.refused("stop", "--limit", "node_2")

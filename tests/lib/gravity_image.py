@@ -44,6 +44,14 @@ ENTRYPOINT ["/usr/local/bin/make_genesis"]
 Api = t.Any
 
 
+def base_image(api: Api) -> str:
+    """Name of a small Debian with a shell and GNU find; it is made when it is not there."""
+    name = f"{BASE}:{_digest(repr((PACKAGES, HOOKS)).encode())}"
+    if not _is_there(api, name):
+        debian_image.make(api, name, PACKAGES, HOOKS, ())
+    return name
+
+
 def node_image(api: Api) -> str:
     """Name of the node image; it is made when it is not there."""
     return _built(api, NODE)
@@ -55,14 +63,11 @@ def maker_image(api: Api) -> str:
 
 
 def _built(api: Api, repository: str) -> str:
-    base = f"{BASE}:{_digest(repr((PACKAGES, HOOKS)).encode())}"
-    recipe = RECIPES[repository].format(base=base).encode()
+    recipe = RECIPES[repository].format(base=base_image(api)).encode()
     programs = sorted(path for path in FOLDER.iterdir() if path.is_file() and path.name.encode() in recipe)
     name = f"{repository}:{_digest(recipe, *(path.read_bytes() for path in programs))}"
     if _is_there(api, name):
         return name
-    if not _is_there(api, base):
-        debian_image.make(api, base, PACKAGES, HOOKS, ())
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as archive:
         for name_in_image, content in {"Dockerfile": recipe, **{path.name: _program(path) for path in programs}}.items():

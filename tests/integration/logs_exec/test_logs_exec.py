@@ -69,6 +69,23 @@ def test_logs_with_the_time_before_each_line(logs: Run) -> None:
     assert line.startswith("20")
 
 
+def test_log_files_of_a_node_that_runs_or_not(logs: Run, nodes: Nodes) -> None:
+    lines = "2026-01-01T00:00:00.5Z INFO old\\nfollows\\n[2026-01-02 00:00:00] later\\nlast"
+    container = nodes.run("c", f"printf '{lines}' > /c.log; mkdir /d; while true; do sleep 1; done")
+    until = time.monotonic() + 10
+    while nodes.engine.mode_of(container, "/d") is None and time.monotonic() < until:
+        time.sleep(0.05)
+    files = {"c": ["/c.log", "/none.log", "/d"], "b": ["/c.log"]}
+    for _state in ("running", "stopped"):
+        assert logs(nodes=["c", "b"], files=files)["files"] == {
+            "c": {"/c.log": ["2026-01-01T00:00:00.5Z INFO old", "follows", "[2026-01-02 00:00:00] later", "last"]}
+        }
+        assert logs(nodes=["c"], files=files, tail=1)["files"]["c"]["/c.log"] == ["last"]
+        since = logs(nodes=["c"], files=files, since="2026-01-01T12:00:00Z")
+        assert since["files"]["c"]["/c.log"] == ["[2026-01-02 00:00:00] later", "last"]
+        nodes.engine.api.stop(container, timeout=0)
+
+
 def test_logs_of_a_stopped_node_and_of_one_that_is_not_there(logs: Run, two: Nodes) -> None:
     two.engine.api.stop(f"{two.cluster}-a", timeout=0)
     result = logs(nodes=["a", "gone"], tail=1)

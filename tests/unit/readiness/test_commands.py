@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.gravity.cluster.plugins.module_utils._commands import failure, parse_command
-from ansible_collections.gravity.cluster.plugins.module_utils._logs import parse_since
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import parse_since
 
 NOW = 1_800_000_000.0
 
