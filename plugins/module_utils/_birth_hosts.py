@@ -21,8 +21,6 @@ import typing as t
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._birth import (
     Made,
-    Maker,
-    Shared,
     check_names,
     give_up,
     open_birth,
@@ -30,6 +28,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._birth import (
     result_of,
     write_volumes,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._birth_tool import Maker
 from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     Leftover,
     discard,
@@ -44,6 +43,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._errors import Bir
 from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     Node,
     Plan,
+    Shared,
     Spec,
     Volume,
     check_distinct,

@@ -23,6 +23,8 @@ DOCUMENT = f"{WORK}/genesis.json"
 UNBORN = "made-at-birth"
 
 Data = t.Dict[str, t.Any]
+# The files that all nodes share, by their path in the volumes.
+Shared = t.Mapping[str, bytes]
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,10 @@ class _Translation:
 
     def _settings(self, name: str, given: Data) -> Data:
         config = {key: given[key] for key in SETTINGS if key in given}
-        config.update({key: str(value) for key, value in self.validators.get(name, {}).items() if key in ADDRESSES})
+        born = self.validators.get(name, {})
+        config.update({key: str(value) for key, value in born.items() if key in ADDRESSES})
+        if "voting_power" in born:
+            config["voting_power_amount"] = str(born["voting_power"])
         identity = os.path.join(os.path.dirname(self.genesis_path), name, "config", "identity.yaml")
         if os.path.exists(self._beside(identity)):
             config["identity"] = identity

@@ -88,7 +88,12 @@ def test_what_stands_beside_the_file(tmp_path: Path) -> None:
     node = spec["nodes"]["node1"]
     assert node["voting_power"] == 3
     assert spec["nodes"]["node2"]["voting_power"] == 2
-    assert node["config"] == {"address": "0xab", "stake_amount": "3000000000000000000", "identity": "./output/node1/config/identity.yaml"}
+    assert node["config"] == {
+        "address": "0xab",
+        "stake_amount": "3000000000000000000",
+        "voting_power_amount": "3000000000000000000",
+        "identity": "./output/node1/config/identity.yaml",
+    }
 
 
 def test_an_image_that_makes_the_genesis(tmp_path: Path) -> None:
