@@ -32,8 +32,9 @@ $(VENV)/.ready: requirements.txt
 
 setup-test: $(VENV)/.ready-test
 
-$(VENV)/.ready-test: $(VENV)/.ready tests/requirements.txt tests/tools/community_docker.txt
+$(VENV)/.ready-test: $(VENV)/.ready tests/requirements.txt tests/tools/community_docker.txt testing/pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable testing
 	$(BIN)/python tests/tools/community_docker.py $(VENV)/collections
 	touch $@
 

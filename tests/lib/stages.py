@@ -71,6 +71,7 @@ def lint() -> Sequence[Command]:
         tool("mypy", "--package", "ansible_collections.gravity.cluster.plugins"),
         tool("mypy", "tests/lib", "tests/tools"),
         tool("mypy", "tests/bench/bench.py", "tests/bench/hosts.py", "tests/bench/benchmark/callback"),
+        tool("mypy", folder=ROOT / "testing", label="mypy in testing"),
         tool("yamllint", "--strict", "."),
         tool("ansible-lint"),
         tool("reuse", "lint", "--lines"),
