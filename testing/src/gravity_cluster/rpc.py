@@ -21,11 +21,11 @@ class RpcClient:
 
     async def block_number(self) -> int:
         """The node's height."""
-        return int(await self.call("eth_blockNumber"), 16)
+        return await self._number("eth_blockNumber")
 
     async def chain_id(self) -> int:
         """The id of the chain that the node is on."""
-        return int(await self.call("eth_chainId"), 16)
+        return await self._number("eth_chainId")
 
     async def call(self, method: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The ``result`` of a call, as JSON has it.
@@ -35,6 +35,13 @@ class RpcClient:
             RpcUnreachable: It does not answer in time, or not in JSON-RPC.
         """
         return await asyncio.to_thread(self._call, method, params)
+
+    async def _number(self, method: str) -> int:
+        answer = await self.call(method)
+        try:
+            return int(answer, 16)
+        except (TypeError, ValueError):
+            raise RpcUnreachable(f"{method}: {self.url} answers {answer!r}, which is no number") from None
 
     def _call(self, method: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": dict(params) if isinstance(params, Mapping) else list(params)}

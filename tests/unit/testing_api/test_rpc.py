@@ -86,6 +86,13 @@ def test_what_is_no_answer(server: Server, client: RpcClient, answer: bytes) -> 
         asyncio.run(client.call("m"))
 
 
+@pytest.mark.parametrize("answer", ["null", "7", '"seven"'])
+def test_a_number_that_is_none(server: Server, client: RpcClient, answer: str) -> None:
+    server.answer = f'{{"result": {answer}}}'.encode()
+    with pytest.raises(RpcUnreachable, match=r"eth_blockNumber: .* answers .*, which is no number"):
+        asyncio.run(client.block_number())
+
+
 def test_nobody_there() -> None:
     with pytest.raises(RpcUnreachable, match=r"^m: no answer from http://127.0.0.1:9 \(Connection refused\)$"):
         asyncio.run(RpcClient("http://127.0.0.1:9").call("m"))
