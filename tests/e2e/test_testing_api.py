@@ -264,7 +264,7 @@ def test_health_after_a_launch(running: gravity_cluster.Cluster) -> None:
 
 def test_logs(running: gravity_cluster.Cluster) -> None:
     assert len(asyncio.run(running.logs("node_1", tail=7))) == 7
-    recent = asyncio.run(running.logs("node_1", tail=-1, since="5s"))
+    recent = asyncio.run(running.logs("node_1", tail=-1, since="10s"))
     assert 0 < len(recent) < len(asyncio.run(running.logs("node_1", tail=-1)))
     logs = asyncio.run(running.all_logs(tail=2))
     assert {node: len(lines) for node, lines in logs.items()} == dict.fromkeys(NODES, 2)

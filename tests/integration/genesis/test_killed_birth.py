@@ -105,6 +105,25 @@ def test_killed_after_any_request(run_module: Run, chain: dict[str, Any], look: 
         check_whole(chain, result, look, objects)
 
 
+def test_killed_while_another_image_makes_a_file(
+    run_module: Run, chain: dict[str, Any], look: Any, objects: Objects, engine: Engine, tiny_image: str
+) -> None:
+    argv = ["sh", "-c", "sleep 0.2; cp {document} {output}"]
+    chain["document"]["products"] = [{"image": tiny_image, "argv": argv, "source": "/birth/copy", "path": "config/copy"}]
+    _killed, requests = killed_at(chain, 0)
+    numbered = [line.split() for line in requests.splitlines()[:-1]]
+    creations = [int(number) for number, _method, path in numbered if path.endswith("/containers/create")]
+    # The birth container is the first, the maker the second, the writer of the volumes the third.
+    assert len(creations) == 3
+    for number in range(creations[1], creations[2]):
+        for volume in objects(chain["cluster"])["volumes"]:
+            engine.api.remove_volume(volume)
+        killed, requests = killed_at(chain, number)
+        assert killed, requests
+        assert any(name.endswith("-birth") for name in objects(chain["cluster"])["containers"])
+        check_whole(chain, run_module("genesis", chain), look, objects)
+
+
 def test_killed_while_a_full_node_joins(run_module: Run, chain: dict[str, Any], look: Any, objects: Objects) -> None:
     first = run_module("genesis", chain)
     more = with_nodes(chain, *chain["nodes"], toy_node(chain["cluster"], "full_1"))

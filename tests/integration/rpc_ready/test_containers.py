@@ -203,11 +203,13 @@ def test_progress_is_told_while_it_waits(nodes: Nodes, start_module: t.Callable[
     nodes.run("b")
     told = tmp_path / "told"
     targets = [nodes.target("a"), nodes.target("b", {"s": {"type": "exec", "command": "echo still; exit 1"}})]
-    waiting = start_module("rpc_ready", {"cluster": nodes.cluster, "timeout": 8, "nodes": targets, "progress_path": str(told)})
-    until = time.monotonic() + 6
+    waiting = start_module("rpc_ready", {"cluster": nodes.cluster, "timeout": 90, "nodes": targets, "progress_path": str(told)})
+    until = time.monotonic() + 60
     while time.monotonic() < until and not told.exists():
         time.sleep(0.1)
     assert told.read_text(encoding="utf-8").splitlines()[0] == "1 of 2 ready; b: probe s ends with 1: still"
+    # A container that ended is not waited for.
+    nodes.engine.api.kill(f"{nodes.cluster}-b")
     waiting.communicate(timeout=60)
     assert waiting.returncode != 0
     assert not told.exists()
