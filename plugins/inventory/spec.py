@@ -188,6 +188,9 @@ options:
       resources:
         description: Limits of the container, C(cpus), C(memory) and C(pids).
         type: dict
+      ulimits:
+        description: Limits on each process by name, such as C(nofile); a number, or V(soft:hard). The default is the Engine's.
+        type: dict
       cap_add:
         description: Linux capabilities to keep; all others are dropped.
         type: list

@@ -91,6 +91,7 @@ def _definition(partial: Data, node: Data) -> Data:
         "files": [*(partial.get("files") or []), *(node.get("files") or [])],
         "tmpfs": _unique([*(partial.get("tmpfs") or []), *(node.get("tmpfs") or [])]),
         "labels": {**(partial.get("labels") or {}), **{key: str(value) for key, value in (node.get("labels") or {}).items()}},
+        "ulimits": {**(partial.get("ulimits") or {}), **(node.get("ulimits") or {})},
         "cap_add": _unique([*(partial.get("cap_add") or []), *(node.get("cap_add") or [])]),
         **resources,
     }

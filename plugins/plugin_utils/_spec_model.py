@@ -31,6 +31,8 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     Seconds,
     Subnet,
     Text,
+    Ulimit,
+    UlimitName,
     User,
     Variables,
     Words,
@@ -179,6 +181,7 @@ class NodeFields(Model):
     files: t.Optional[t.List[File]] = Field(None, description="Files to put into the container.")
     labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels of the container; each makes a group label_<key>_<value>.")
     resources: t.Optional[Resources] = Field(None, description="Limits.")
+    ulimits: t.Optional[t.Dict[UlimitName, Ulimit]] = Field(None, description="Limits on each process, such as nofile, open files.")
     cap_add: t.Optional[t.List[Capability]] = Field(None, description="Linux capabilities to keep; all others are dropped.")
     read_only: t.Optional[bool] = Field(None, description="Whether the root filesystem is read-only. Default: true.")
     restart: t.Optional[Restart] = Field(None, description="When the Engine restarts the container. Default: unless-stopped.")

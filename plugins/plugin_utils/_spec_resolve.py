@@ -479,7 +479,7 @@ class _Resolver:
             "host": self._host(path, role, fields.get("host")),
             "voting_power": (fields.get("voting_power") or 1) if role == "validator" else 0,
             "image": self._image(path, layers),
-            **{key: fields.get(key) or {} for key in ("env", "labels")},
+            **{key: fields.get(key) or {} for key in ("env", "labels", "ulimits")},
             **{key: fields.get(key) or [] for key in ("tmpfs", "cap_add")},
             **{key: fields.get(key) for key in ("command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")},
             "volumes": [{"read_only": False, **volume} for volume in fields.get("volumes") or []],

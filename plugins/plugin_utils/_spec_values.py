@@ -28,7 +28,12 @@ _PORT = re.compile(r"(?:(?:(\d+\.\d+\.\d+\.\d+):)?(\d{1,9}):)?(\d{1,9})(?:/(tcp|
 _USER = re.compile(r"[A-Za-z0-9_.\-]+(?::[A-Za-z0-9_.\-]+)?\Z")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@\-]*\Z")
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]+\Z")
+_ULIMIT = re.compile(r"(-1|\d+)(?::(-1|\d+))?\Z")
 
+_ULIMITS = (
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice"),
+    *("nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
+)
 _MODES = (0o400, 0o440, 0o444, 0o600, 0o640, 0o644, 0o700, 0o750, 0o755)
 
 # Words that the inventory makes groups of.
@@ -201,6 +206,24 @@ def capability(value: t.Any) -> str:
     return value
 
 
+def ulimit_name(value: t.Any) -> str:
+    """What a process is limited in, as Linux names it."""
+    if value not in _ULIMITS:
+        raise wrong(f"there is no limit {kind(value)}; use one of {', '.join(_ULIMITS)}")
+    return str(value)
+
+
+def ulimit(value: t.Any) -> str:
+    """A limit on what a process may use as ``soft:hard``; -1 is unlimited."""
+    match = _ULIMIT.match(str(value)) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    if not match:
+        raise wrong(f"expected a limit, got {kind(value)}; write a number, or 'soft:hard' as '1024:4096' (-1 is unlimited)")
+    soft, hard = int(match[1]), int(match[2] or match[1])
+    if hard != -1 and not 0 <= soft <= hard:
+        raise wrong(f"the soft limit {soft} is above the hard limit {hard}; write the smaller one first")
+    return f"{soft}:{hard}"
+
+
 def env_name(value: t.Any) -> str:
     """The name of an environment variable."""
     if not isinstance(value, str) or not value or "=" in value or "\0" in value or value != value.strip():
@@ -310,6 +333,8 @@ HealthTest = t.Annotated[t.List[str], BeforeValidator(health_test), WithJsonSche
 Absolute = t.Annotated[str, BeforeValidator(absolute), _schema("string", pattern="^/")]
 ImageName = t.Annotated[str, BeforeValidator(image_name), _schema("string")]
 Capability = t.Annotated[str, BeforeValidator(capability), _schema("string", pattern="^[A-Z][A-Z_]+$")]
+UlimitName = t.Annotated[str, BeforeValidator(ulimit_name), _schema("string", enum=list(_ULIMITS))]
+Ulimit = t.Annotated[str, BeforeValidator(ulimit), _schema("integer", "string", examples=[1048576, "1024:4096"])]
 EnvName = t.Annotated[str, BeforeValidator(env_name), _schema("string")]
 LabelKey = t.Annotated[str, BeforeValidator(label), _schema("string")]
 ConditionValue = t.Annotated[t.Any, BeforeValidator(condition_value), _schema("integer", "string")]

@@ -46,6 +46,7 @@ def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPa
                     "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
                     "env": {"TIER": "front"},
                     "user": "10001:10001",
+                    "ulimits": {"nofile": "64:128"},
                     "ports": {"http": {"container": 8080, "base": 8080}},
                     "volumes": [{"name": "www", "target": "/www"}],
                     "files": [{"path": "/www/index.html", "content": "first\n"}],
@@ -86,6 +87,7 @@ def test_the_image_is_built_and_the_servers_answer(engine: docker.APIClient, web
     assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
     assert inspected["HostConfig"]["ReadonlyRootfs"] is True
     assert inspected["Config"]["User"] == "10001:10001"
+    assert inspected["HostConfig"]["Ulimits"] == [{"Name": "nofile", "Soft": 64, "Hard": 128}]
     assert "changed=0" in web.ok("deploy")
 
 

@@ -53,6 +53,11 @@ def test_limits_come_from_the_spec_before_the_flavor() -> None:
     assert (result["memory"], result["pids"], result["cpus"]) == ("3g", 1024, 1.0)
 
 
+def test_limits_on_processes_are_those_of_the_flavor_and_the_spec() -> None:
+    result = definition({"ulimits": {"nofile": "8:8", "core": "0:0"}}, ulimits={"nofile": "16:32"})
+    assert result["ulimits"] == {"nofile": "16:32", "core": "0:0"}
+
+
 def test_the_spec_replaces_the_command_and_adds_to_the_environment() -> None:
     result = definition({"command": ["a"], "env": {"A": "1", "B": "1"}}, command=["b"], env={"B": 2})
     assert result["command"] == ["b"]

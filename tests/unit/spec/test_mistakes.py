@@ -137,6 +137,7 @@ FIELDS = (
     "files",
     "labels",
     "resources",
+    "ulimits",
     "health",
     "ready",
     "image",

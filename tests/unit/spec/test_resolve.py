@@ -36,6 +36,7 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "files": [],
         "labels": {},
         "resources": {"cpus": None, "memory": None, "pids": None},
+        "ulimits": {},
         "cap_add": [],
         "read_only": None,
         "restart": None,
@@ -218,6 +219,8 @@ def test_ports_of_several_layers(spec: Spec) -> None:
         ("stop_grace", "500ms", 0.5),
         ("stop_grace", 12, 12),
         ("user", 10001, "10001"),
+        ("ulimits", {"nofile": 1048576, "memlock": -1}, {"nofile": "1048576:1048576", "memlock": "-1:-1"}),
+        ("ulimits", {"nofile": "1024:4096", "nproc": "64:-1"}, {"nofile": "1024:4096", "nproc": "64:-1"}),
         ("user", "10001:10001", "10001:10001"),
         (
             "volumes",
