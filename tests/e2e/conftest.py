@@ -186,6 +186,8 @@ def cluster(engine: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) 
             "cluster_name": name,
             "container_prefix": f"{name}-",
             "network": {"name": name, "subnet": free_subnet(engine), "chain_id": 1337},
+            # Blocks cost more of the machine than all playbooks: as few as the tests can bear.
+            "config": {"timeout_commit": "1s"},
             "roles": {"validator": {"port_offset": offset}, "fullnode": {"port_offset": offset + 100}},
             "nodes": {"node_[0:3]": {"role": "validator"}},
         },
