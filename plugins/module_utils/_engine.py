@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import os
+import struct
 import tarfile
 import time
 import typing as t
@@ -39,6 +40,8 @@ else:
             return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
 
 
+# Head of a frame of output: which stream, and how long.
+FRAME = struct.Struct(">BxxxL")
 # Seconds to wait for the exit code of a command whose output has ended.
 EXEC_PATIENCE = 10.0
 
@@ -178,12 +181,16 @@ class Engine:
         The SDK's errors are not translated: callers say what they were doing. The code is None when the Engine does not tell it in time.
         """
         call = self.api.exec_create(container, list(command), stdout=True, stderr=True, **options)["Id"]
-        out, err = self.api.exec_start(call, demux=True)
+        # The SDK asks for an upgraded connection and passes over what has come together with the answer's head (docker-py issue 2042).
+        url = self.api._url("/exec/{0}/start", call)  # noqa: SLF001
+        answer = self.api._post_json(url, data={"Tty": False, "Detach": False}, timeout=None)  # noqa: SLF001
+        self.api._raise_for_status(answer)  # noqa: SLF001
+        out, err = streams(answer.content)
         deadline = time.monotonic() + EXEC_PATIENCE
         # On a busy machine the output ends before the Engine has noted the exit code.
         while (code := self.api.exec_inspect(call)["ExitCode"]) is None and time.monotonic() < deadline:
             time.sleep(0.02)
-        return code, bytes(out or b""), bytes(err or b"")
+        return code, out, err
 
     def get(self, container: str, path: str) -> t.List[File]:
         """Read the file or folder ``path`` of a container; paths in the result start with its last component. Nothing there: empty."""
@@ -193,6 +200,19 @@ class Engine:
             except docker.errors.NotFound:
                 return []
             return unpack(b"".join(stream))
+
+
+def streams(content: bytes) -> t.Tuple[bytes, bytes]:
+    """Standard output and standard error out of the Engine's frames: 1 or 2, three zeros, the length in four bytes, and the text."""
+    found = {1: bytearray(), 2: bytearray()}
+    at = 0
+    while at + FRAME.size <= len(content):
+        stream, length = FRAME.unpack_from(content, at)
+        at += FRAME.size
+        if stream in found:
+            found[stream] += content[at : at + length]
+        at += length
+    return bytes(found[1]), bytes(found[2])
 
 
 def each(items: t.Sequence[Item], work: t.Callable[[Item], Result], concurrency: int = 8) -> t.List[Result]:

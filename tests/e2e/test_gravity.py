@@ -97,6 +97,15 @@ def read_config(engine: docker.APIClient, cluster: Cluster, node: str) -> t.Dict
         return found
 
 
+def content(engine: docker.APIClient, name: str, path: str) -> bytes:
+    """A file of a container, which need not run."""
+    stream, _stat = engine.get_archive(name, path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        source = archive.extractfile(Path(path).name)
+        assert source is not None
+        return source.read()
+
+
 def text(files: t.Dict[str, tarfile.TarInfo], name: str) -> str:
     return files[name].pax_headers["text"]
 
@@ -176,9 +185,7 @@ def test_clear_storage(engine: docker.APIClient, gravity: Cluster) -> None:
     identity = text(read_config(engine, gravity, "node_1"), "identity.yaml")
     assert "node_1: runs, and would lose its data under its feet: stop it first" in gravity.refused("clear_storage", "--limit", "node_1")
     gravity.ok("stop", "--limit", "node_1")
-    engine.start(container(engine, gravity, "node_1")["Id"])
-    secure = engine.exec_start(engine.exec_create(f"{gravity.name}-node_1", ["cat", "/gravity/data/data/secure_storage.json"])["Id"])
-    gravity.ok("stop", "--limit", "node_1")
+    secure = content(engine, f"{gravity.name}-node_1", "/gravity/data/data/secure_storage.json")
     assert "files and folders of its data" in gravity.ok("clear_storage", "--limit", "node_1", "--check")
     gravity.ok("clear_storage", "--limit", "node_1")
     assert "There were no data." in gravity.ok("clear_storage", "--limit", "node_1")
@@ -186,8 +193,7 @@ def test_clear_storage(engine: docker.APIClient, gravity: Cluster) -> None:
     gravity.ok("start", "--limit", "node_1")
     wait_for(lambda: gravity.height(1) >= reached)
     assert text(read_config(engine, gravity, "node_1"), "identity.yaml") == identity
-    kept = engine.exec_start(engine.exec_create(f"{gravity.name}-node_1", ["cat", "/gravity/data/data/secure_storage.json"])["Id"])
-    assert kept == secure
+    assert content(engine, f"{gravity.name}-node_1", "/gravity/data/data/secure_storage.json") == secure
 
 
 def test_upgrade(engine: docker.APIClient, gravity: Cluster, images: t.Dict[str, str]) -> None:
@@ -487,11 +493,8 @@ network = {{ subnet = "{seeded.spec["network"]["subnet"]}" }}
         toml.ok("deploy", env=OLDER)
         assert ask(8545 + offset + 3, "eth_chainId") == hex(7777)
         container_name = f"gravity_{name}_3"
-        stream, _stat = engine.get_archive(container_name, "/gravity/config/identity.yaml")
-        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
-            source = archive.extractfile("identity.yaml")
-            assert source is not None
-            assert source.read() == (folder / "output" / f"{name}_3" / "config" / "identity.yaml").read_bytes()
+        identity = content(engine, container_name, "/gravity/config/identity.yaml")
+        assert identity == (folder / "output" / f"{name}_3" / "config" / "identity.yaml").read_bytes()
     finally:
         remove_all(engine, name)
 

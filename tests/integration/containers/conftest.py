@@ -76,11 +76,9 @@ class Demo:
 
     def shell(self, command: str, number: int = 0, user: str = "") -> str:
         """What a command says inside a node's container; it must succeed."""
-        made = self.api.exec_create(f"{self.name}_{number}", ["sh", "-c", command], user=user)["Id"]
-        said = self.api.exec_start(made).decode()
-        code = self.api.exec_inspect(made)["ExitCode"]
-        assert code == 0, f"{command}: {code}: {said}"
-        return str(said)
+        code, out, err = self.engine.run_in(f"{self.name}_{number}", ["sh", "-c", command], user=user)
+        assert code == 0, f"{command}: {code}: {out!r} {err!r}"
+        return (out + err).decode()
 
     def names(self, beginning: str) -> list[str]:
         """Names of all containers that begin so, whoever they belong to."""

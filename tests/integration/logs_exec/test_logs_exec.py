@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import http.client
 import time
 import typing as t
 
@@ -168,3 +169,24 @@ def test_a_command_that_is_none_is_one_line(execute: Run, command: t.Any) -> Non
     assert result["failed"]
     assert "command" in result["msg"]
     assert "\n" not in result["msg"]
+
+
+def test_output_that_is_there_before_anyone_listens(two: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the output of a short command comes together with the head of the Engine's answer."""
+    prompt = http.client.HTTPConnection.getresponse
+
+    def late(self: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        time.sleep(0.5)
+        return prompt(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "getresponse", late)
+    command = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    assert two.engine.run_in(f"{two.cluster}-a", command) == (3, b"out\n", b"err\n")
+
+
+def test_much_output_of_both_streams(two: Nodes) -> None:
+    command = ["sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i; echo no $i >&2; i=$((i+1)); done"]
+    code, out, err = two.engine.run_in(f"{two.cluster}-a", command)
+    assert code == 0
+    assert out.decode().splitlines() == [f"line {number}" for number in range(20000)]
+    assert err.decode().splitlines() == [f"no {number}" for number in range(20000)]
