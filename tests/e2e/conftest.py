@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +23,11 @@ ROOT = Path(__file__).parents[2]
 # Several processes run these tests at the same time, each with ports and subnets of its own.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 3
 BIN = ROOT / ".venv" / "bin"
+# A tiny image with all that a shell needs.
+DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+"""
 # Host ports of the clusters that this process has made.
 _given: t.Set[int] = set()
 
@@ -43,8 +50,14 @@ class Cluster:
         self.path.write_text(yaml.safe_dump(self.spec, sort_keys=False), encoding="utf-8")
 
     def command(self, verb: str, *options: str) -> t.List[str]:
-        """The command line of a playbook."""
-        return [str(BIN / "ansible-playbook"), str(ROOT / "playbooks" / f"{verb}.yml"), "-i", str(self.path), *options]
+        """The command line of a playbook, or of several with a space between them."""
+        return [
+            str(BIN / "ansible-playbook"),
+            *(str(ROOT / "playbooks" / f"{one}.yml") for one in verb.split()),
+            "-i",
+            str(self.path),
+            *options,
+        ]
 
     def play(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> subprocess.CompletedProcess[str]:
         """Run a playbook to its end."""
@@ -172,6 +185,50 @@ def remove_network(engine: docker.APIClient, network: str) -> None:
     except docker.errors.APIError as exc:
         if "active endpoints" not in str(exc) or engine.inspect_network(network)["Containers"]:
             raise
+
+
+@contextlib.contextmanager
+def web_servers(engine: docker.APIClient, busybox: Path, folder: Path, **fields: t.Any) -> t.Iterator[Cluster]:
+    """Two web servers that are not deployed, with an image that is there. They need no birth and cost next to nothing.
+
+    ``fields`` are added to those of the nodes.
+    """
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    context = folder / "image"
+    context.mkdir()
+    shutil.copy(busybox, context / "busybox")
+    (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    made = Cluster(
+        folder,
+        {
+            "plugin": "gravity.cluster.spec",
+            "cluster_name": name,
+            "container_prefix": f"{name}-",
+            "flavor": "generic",
+            "network": {"name": name, "subnet": free_subnet(engine)},
+            "image": {"source": "present", "name": f"{name}:1"},
+            "roles": {"service": {"port_offset": free_offset()}},
+            "nodes": {
+                "web_[0:1]": {
+                    "role": "service",
+                    "command": ["sh", "-c", "echo serving | tee /www/index.html; exec httpd -f -p 8080 -h /www"],
+                    "ports": {"http": {"container": 8080, "base": 8080}},
+                    "volumes": [{"name": "www", "target": "/www"}],
+                    "ready": {"probes": {"http": {"type": "http", "port": "http"}}},
+                    **fields,
+                }
+            },
+        },
+    )
+    try:
+        for said in engine.build(path=str(context), tag=f"{name}:1", rm=True, decode=True):
+            assert "error" not in said, said
+        yield made
+    finally:
+        remove_all(engine, name)
+        # By its name: other tests may have built the same one under other names.
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            engine.remove_image(f"{name}:1")
 
 
 @pytest.fixture(scope="module")

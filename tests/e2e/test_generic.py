@@ -12,13 +12,8 @@ import docker
 import pytest
 import requests
 
-from .conftest import Cluster, free_offset, free_subnet, remove_all
+from .conftest import DOCKERFILE, Cluster, free_offset, free_subnet, remove_all
 from .test_life import objects
-
-DOCKERFILE = """FROM scratch
-COPY busybox /bin/busybox
-RUN ["/bin/busybox", "--install", "-s", "/bin"]
-"""
 
 
 @pytest.fixture(scope="module")

@@ -127,11 +127,10 @@ def test_restart_takes_one_after_the_other(engine: docker.APIClient, cluster: Cl
     assert advances(cluster, 1)
 
 
-@pytest.mark.parametrize("verb", ["stop", "restart", "start", "teardown", "status", "logs", "exec"])
-def test_check_mode_of_every_verb_changes_nothing(engine: docker.APIClient, cluster: Cluster, verb: str) -> None:
+@pytest.mark.parametrize("verbs", ["restart start teardown status logs", "stop exec"])
+def test_check_mode_of_every_verb_changes_nothing(engine: docker.APIClient, cluster: Cluster, verbs: str) -> None:
     before = objects(engine, cluster)
-    options = {"stop": ["--limit", "node_1"], "exec": ["-e", "command=true"]}
-    cluster.ok(verb, "--check", "--diff", *options.get(verb, []))
+    cluster.ok(verbs, "--check", "--diff", *(["--limit", "node_1", "-e", "command=true"] if "stop" in verbs else []))
     assert objects(engine, cluster) == before
 
 

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from gravity_cluster import ClusterError, NodeUnknown, RpcError, SpecError
 
-from .conftest import Cluster
+from .conftest import Cluster, web_servers
 from .test_killed import MOMENTS, until
 from .test_life import objects
 
@@ -50,11 +50,16 @@ SUITE = """
 import asyncio
 
 def test_passes(gravity_cluster):
-    assert asyncio.run(gravity_cluster.client("node_0").chain_id()) == 1337
+    assert asyncio.run(gravity_cluster.health())["web_0"].state == "running"
 
 def test_fails(gravity_cluster):
-    assert asyncio.run(gravity_cluster.client("node_0").block_number()) < 0
+    assert asyncio.run(gravity_cluster.health())["web_1"].state == "stopped"
 """
+# A condition that web servers do not come to.
+NEVER = {
+    "probes": {"http": {"type": "http", "port": "http", "path": "/none"}},
+    "conditions": [{"is": "http_status", "probe": "http", "value": 200}],
+}
 
 
 class Bare:
@@ -156,10 +161,24 @@ def test_a_refused_spec_and_an_unknown_node_run_nothing(cluster: Cluster, tmp_pa
 # Interrupted.
 
 
-@pytest.mark.parametrize("moment", ["the birth container is there", "two nodes run"])
-def test_ctrl_c_during_the_launch_leaves_nothing(engine: docker.APIClient, cluster: Cluster, bare: Bare, moment: str) -> None:
-    process = bare.start("-c", SCRIPT, str(cluster.path))
-    until(engine, cluster, process, MOMENTS[moment])
+@pytest.fixture(scope="module")
+def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
+    """What does not ask for a chain is tested with these."""
+    with web_servers(engine, busybox, tmp_path_factory.mktemp("web")) as made:
+        yield made
+
+
+@pytest.fixture
+def never_ready(web: Cluster, tmp_path: Path) -> Path:
+    """The spec of web servers that do not get ready."""
+    nodes = {name: {**fields, "ready": NEVER} for name, fields in web.spec["nodes"].items()}
+    path = tmp_path / "cluster.yml"
+    path.write_text(yaml.safe_dump({**web.spec, "nodes": nodes}), encoding="utf-8")
+    return path
+
+
+def interrupt(engine: docker.APIClient, process: subprocess.Popen[str], cluster: Cluster, bare: Bare) -> None:
+    """Ctrl-C while the launch goes on: nothing is left."""
     process.send_signal(signal.SIGINT)
     said, _none = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGINT, said
@@ -169,17 +188,29 @@ def test_ctrl_c_during_the_launch_leaves_nothing(engine: docker.APIClient, clust
     bare.check_empty()
 
 
-def test_ctrl_c_twice_while_it_runs_leaves_nothing(engine: docker.APIClient, cluster: Cluster, bare: Bare) -> None:
+def test_ctrl_c_during_the_birth_leaves_nothing(engine: docker.APIClient, cluster: Cluster, bare: Bare) -> None:
     process = bare.start("-c", SCRIPT, str(cluster.path))
+    until(engine, cluster, process, MOMENTS["the birth container is there"])
+    interrupt(engine, process, cluster, bare)
+
+
+def test_ctrl_c_before_the_nodes_are_ready_leaves_nothing(engine: docker.APIClient, web: Cluster, never_ready: Path, bare: Bare) -> None:
+    process = bare.start("-c", SCRIPT, str(never_ready))
+    until(engine, web, process, MOMENTS["two nodes run"])
+    interrupt(engine, process, web, bare)
+
+
+def test_ctrl_c_twice_while_it_runs_leaves_nothing(engine: docker.APIClient, web: Cluster, bare: Bare) -> None:
+    process = bare.start("-c", SCRIPT, str(web.path))
     until_said(process, "ready")
-    assert len(objects(engine, cluster)["containers"]) == 4
+    assert len(objects(engine, web)["containers"]) == 2
     process.send_signal(signal.SIGINT)
     until_said(process, "teardown begins")
     process.send_signal(signal.SIGINT)
     said, _none = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGINT, said
     assert "teardown ended after" in said
-    assert objects(engine, cluster) == NOTHING
+    assert objects(engine, web) == NOTHING
     bare.check_empty()
 
 
@@ -202,32 +233,42 @@ def test_the_example_of_the_readme(engine: docker.APIClient, cluster: Cluster, b
 # The pytest plugin.
 
 
-def test_the_plugin_keeps_the_logs_of_what_fails(engine: docker.APIClient, cluster: Cluster, bare: Bare) -> None:
-    (bare.folder / "pytest.ini").write_text(f"[pytest]\ngravity_cluster_spec = {cluster.path}\n", encoding="utf-8")
+def test_the_plugin_keeps_the_logs_of_what_fails(engine: docker.APIClient, web: Cluster, bare: Bare) -> None:
+    (bare.folder / "pytest.ini").write_text(f"[pytest]\ngravity_cluster_spec = {web.path}\n", encoding="utf-8")
     (bare.folder / "test_suite.py").write_text(SUITE, encoding="utf-8")
     done = bare.run("-m", "pytest", "-p", "no:cacheprovider", "--gravity-cluster-keep")
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     assert "test_suite.py::test_fails: gravity-cluster-logs/test_fails" in done.stdout
     kept = bare.folder / "gravity-cluster-logs"
     assert [path.name for path in kept.iterdir()] == ["test_fails"]
-    assert sorted(path.name for path in (kept / "test_fails").iterdir()) == ["health.json", *(f"{node}.log" for node in NODES)]
-    assert "height=" in (kept / "test_fails" / "node_3.log").read_text(encoding="utf-8")
+    assert sorted(path.name for path in (kept / "test_fails").iterdir()) == ["health.json", "web_0.log", "web_1.log"]
+    assert "serving" in (kept / "test_fails" / "web_1.log").read_text(encoding="utf-8")
     health = json.loads((kept / "test_fails" / "health.json").read_text(encoding="utf-8"))
     assert {fact["state"] for fact in health.values()} == {"running"}
-    assert len(objects(engine, cluster)["containers"]) == 4
+    assert len(objects(engine, web)["containers"]) == 2
     bare.check_empty()
 
 
-def test_an_exception_in_the_block_takes_everything_away(engine: docker.APIClient, cluster: Cluster) -> None:
+def test_an_exception_in_the_block_takes_everything_away(engine: docker.APIClient, web: Cluster) -> None:
     async def scenario() -> None:
         # What the test before has kept is found again.
-        async with api(cluster) as c:
-            assert len(objects(engine, cluster)["containers"]) == 4
+        async with api(web) as c:
+            assert len(objects(engine, web)["containers"]) == 2
             raise ZeroDivisionError(c.name)
 
-    with pytest.raises(ZeroDivisionError, match=cluster.name):
+    with pytest.raises(ZeroDivisionError, match=web.name):
         asyncio.run(scenario())
-    assert objects(engine, cluster) == NOTHING
+    assert objects(engine, web) == NOTHING
+
+
+def test_a_launch_that_fails_takes_everything_away(engine: docker.APIClient, web: Cluster, never_ready: Path) -> None:
+    with pytest.raises(ClusterError) as caught:
+        asyncio.run(gravity_cluster.Cluster(never_ready, ready_timeout=2).launch())
+    assert caught.value.playbook == "deploy"
+    assert "2 of 2 nodes not ready" in str(caught.value)
+    assert objects(engine, web) == NOTHING
+    # There is nothing to do, and that is no failure.
+    asyncio.run(api(web).shutdown())
 
 
 # The life of a cluster, in its order. Every call has an event loop of its own.
@@ -388,19 +429,3 @@ def test_a_failed_upgrade_leaves_the_node_as_it_was(running: gravity_cluster.Clu
         asyncio.run(running.upgrade_node("node_0", "nowhere.invalid/nothing:1"))
     after = asyncio.run(running.health())["node_0"]
     assert (after.state, after.image_id) == ("running", before.image_id)
-
-
-def test_a_launch_that_fails_takes_everything_away(
-    engine: docker.APIClient, cluster: Cluster, running: gravity_cluster.Cluster, tmp_path: Path
-) -> None:
-    assert len(objects(engine, cluster)["containers"]) == 4
-    never = {"conditions": [{"is": "height_at_least", "value": 10**9}]}
-    spec = tmp_path / "cluster.yml"
-    spec.write_text(yaml.safe_dump({**cluster.spec, "defaults": {"ready": never}}), encoding="utf-8")
-    with pytest.raises(ClusterError) as caught:
-        asyncio.run(gravity_cluster.Cluster(spec, ready_timeout=2).launch())
-    assert caught.value.playbook == "deploy"
-    assert "4 of 4 nodes not ready" in str(caught.value)
-    assert objects(engine, cluster) == NOTHING
-    # There is nothing to do, and that is no failure.
-    asyncio.run(running.shutdown())
