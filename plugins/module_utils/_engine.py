@@ -184,8 +184,7 @@ class Engine:
         # The SDK asks for an upgraded connection and passes over what has come together with the answer's head (docker-py issue 2042).
         url = self.api._url("/exec/{0}/start", call)  # noqa: SLF001
         answer = self.api._post_json(url, data={"Tty": False, "Detach": False}, timeout=None)  # noqa: SLF001
-        self.api._raise_for_status(answer)  # noqa: SLF001
-        out, err = streams(answer.content)
+        out, err = streams(self.api._result(answer, binary=True))  # noqa: SLF001
         deadline = time.monotonic() + EXEC_PATIENCE
         # On a busy machine the output ends before the Engine has noted the exit code.
         while (code := self.api.exec_inspect(call)["ExitCode"]) is None and time.monotonic() < deadline:
