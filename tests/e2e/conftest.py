@@ -187,18 +187,25 @@ def remove_network(engine: docker.APIClient, network: str) -> None:
             raise
 
 
-@contextlib.contextmanager
-def web_servers(engine: docker.APIClient, busybox: Path, folder: Path, **fields: t.Any) -> t.Iterator[Cluster]:
-    """Two web servers that are not deployed, with an image that is there. They need no birth and cost next to nothing.
-
-    ``fields`` are added to those of the nodes.
-    """
-    name = f"e2e-{uuid.uuid4().hex[:8]}"
+def busybox_context(busybox: Path, folder: Path) -> Path:
+    """A folder from which a tiny image is built."""
     context = folder / "image"
     context.mkdir()
     shutil.copy(busybox, context / "busybox")
     (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    made = Cluster(
+    return context
+
+
+def web_cluster(engine: docker.APIClient, folder: Path, image: t.Dict[str, t.Any], nodes: str, fields: t.Dict[str, t.Any]) -> Cluster:
+    """Web servers that are not deployed. The image has the cluster's name, which ``folder`` has too; ``fields`` are those of the nodes."""
+    name = folder.name
+    service = {
+        "role": "service",
+        "ports": {"http": {"container": 8080, "base": 8080}},
+        "volumes": [{"name": "www", "target": "/www"}],
+        "ready": {"probes": {"http": {"type": "http", "port": "http"}}},
+    }
+    return Cluster(
         folder,
         {
             "plugin": "gravity.cluster.spec",
@@ -206,29 +213,28 @@ def web_servers(engine: docker.APIClient, busybox: Path, folder: Path, **fields:
             "container_prefix": f"{name}-",
             "flavor": "generic",
             "network": {"name": name, "subnet": free_subnet(engine)},
-            "image": {"source": "present", "name": f"{name}:1"},
+            "image": {"name": f"{name}:1", **image},
             "roles": {"service": {"port_offset": free_offset()}},
-            "nodes": {
-                "web_[0:1]": {
-                    "role": "service",
-                    "command": ["sh", "-c", "echo serving | tee /www/index.html; exec httpd -f -p 8080 -h /www"],
-                    "ports": {"http": {"container": 8080, "base": 8080}},
-                    "volumes": [{"name": "www", "target": "/www"}],
-                    "ready": {"probes": {"http": {"type": "http", "port": "http"}}},
-                    **fields,
-                }
-            },
+            "nodes": {nodes: {**service, **fields}},
         },
     )
+
+
+@contextlib.contextmanager
+def web_servers(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPathFactory, **fields: t.Any) -> t.Iterator[Cluster]:
+    """Two web servers that are not deployed, with an image that is there. They need no birth and cost next to nothing."""
+    folder = tmp_path_factory.mktemp(f"e2e-{uuid.uuid4().hex[:8]}")
+    serve = {"command": ["sh", "-c", "echo serving | tee /www/index.html; exec httpd -f -p 8080 -h /www"]}
+    made = web_cluster(engine, folder, {"source": "present"}, "web_[0:1]", {**serve, **fields})
     try:
-        for said in engine.build(path=str(context), tag=f"{name}:1", rm=True, decode=True):
+        for said in engine.build(path=str(busybox_context(busybox, folder)), tag=f"{made.name}:1", rm=True, decode=True):
             assert "error" not in said, said
         yield made
     finally:
-        remove_all(engine, name)
+        remove_all(engine, made.name)
         # By its name: other tests may have built the same one under other names.
         with contextlib.suppress(docker.errors.ImageNotFound):
-            engine.remove_image(f"{name}:1")
+            engine.remove_image(f"{made.name}:1")
 
 
 @pytest.fixture(scope="module")

@@ -258,7 +258,7 @@ def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPa
         "labels": {"price": "5$"},
         "health": {"test": "test -n $$ && wget -q -O /dev/null http://127.0.0.1:8080/", "interval": "500ms"},
     }
-    with web_servers(engine, busybox, tmp_path_factory.mktemp("web"), **fields) as made:
+    with web_servers(engine, busybox, tmp_path_factory, **fields) as made:
         yield made
 
 

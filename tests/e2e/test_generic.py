@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import typing as t
 import uuid
 from pathlib import Path
@@ -12,55 +11,34 @@ import docker
 import pytest
 import requests
 
-from .conftest import DOCKERFILE, Cluster, free_offset, free_subnet, remove_all
+from .conftest import Cluster, busybox_context, remove_all, web_cluster
 from .test_life import objects
 
 
 @pytest.fixture(scope="module")
 def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """Three web servers that are not deployed yet."""
-    name = f"e2e-{uuid.uuid4().hex[:8]}"
-    folder = tmp_path_factory.mktemp(name)
-    context = folder / "image"
-    context.mkdir()
-    shutil.copy(busybox, context / "busybox")
-    (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    made = Cluster(
-        folder,
-        {
-            "plugin": "gravity.cluster.spec",
-            "cluster_name": name,
-            "container_prefix": f"{name}-",
-            "flavor": "generic",
-            "network": {"name": name, "subnet": free_subnet(engine)},
-            "image": {"source": "build", "name": f"{name}:1", "context": str(context)},
-            "roles": {"service": {"port_offset": free_offset()}},
-            "nodes": {
-                "web_[0:2]": {
-                    "role": "service",
-                    "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
-                    "env": {"TIER": "front"},
-                    "user": "10001:10001",
-                    "ulimits": {"nofile": "64:128"},
-                    "ports": {"http": {"container": 8080, "base": 8080}},
-                    "volumes": [{"name": "www", "target": "/www"}],
-                    "files": [{"path": "/www/index.html", "content": "first\n"}],
-                    "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
-                    "ready": {
-                        "probes": {"http": {"type": "http", "port": "http"}},
-                        "conditions": [{"is": "http_status", "probe": "http"}, {"is": "healthy"}],
-                    },
-                }
-            },
+    folder = tmp_path_factory.mktemp(f"e2e-{uuid.uuid4().hex[:8]}")
+    fields = {
+        "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
+        "env": {"TIER": "front"},
+        "user": "10001:10001",
+        "ulimits": {"nofile": "64:128"},
+        "files": [{"path": "/www/index.html", "content": "first\n"}],
+        "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
+        "ready": {
+            "probes": {"http": {"type": "http", "port": "http"}},
+            "conditions": [{"is": "http_status", "probe": "http"}, {"is": "healthy"}],
         },
-    )
+    }
+    made = web_cluster(engine, folder, {"source": "build", "context": str(busybox_context(busybox, folder))}, "web_[0:2]", fields)
     # A build leaves the image behind whose name the next one takes.
     before = {one["Id"] for one in engine.images(filters={"dangling": True})}
     try:
         yield made
     finally:
-        remove_all(engine, name)
-        for image in engine.images(name=name) + [one for one in engine.images(filters={"dangling": True}) if one["Id"] not in before]:
+        remove_all(engine, made.name)
+        for image in engine.images(name=made.name) + [one for one in engine.images(filters={"dangling": True}) if one["Id"] not in before]:
             engine.remove_image(image["Id"], force=True)
 
 

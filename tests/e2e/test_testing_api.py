@@ -164,7 +164,7 @@ def test_a_refused_spec_and_an_unknown_node_run_nothing(cluster: Cluster, tmp_pa
 @pytest.fixture(scope="module")
 def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """What does not ask for a chain is tested with these."""
-    with web_servers(engine, busybox, tmp_path_factory.mktemp("web")) as made:
+    with web_servers(engine, busybox, tmp_path_factory) as made:
         yield made
 
 
@@ -262,6 +262,8 @@ def test_an_exception_in_the_block_takes_everything_away(engine: docker.APIClien
 
 
 def test_a_launch_that_fails_takes_everything_away(engine: docker.APIClient, web: Cluster, never_ready: Path) -> None:
+    asyncio.run(api(web, keep=True).launch())
+    assert len(objects(engine, web)["containers"]) == 2
     with pytest.raises(ClusterError) as caught:
         asyncio.run(gravity_cluster.Cluster(never_ready, ready_timeout=2).launch())
     assert caught.value.playbook == "deploy"
