@@ -309,6 +309,7 @@ import typing as t
 from ansible import context
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.plugins.loader import filter_loader
 from ansible.template import trust_as_template
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors
@@ -377,6 +378,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     self.display.warning(f"{shown_path(path)}: {line}")
             self._set_options(data)
             self._populate(self._resolved(text, data, path, cache), path)
+            _load_filters()
         except OSError as exc:
             self._refuse([f"{shown_path(path)}: the file cannot be read: {exc.strerror or exc}; check its name and permissions"])
         except SpecInvalid as exc:
@@ -483,6 +485,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._set_composite_vars(compose, variables, name, strict=strict)
             self._add_host_to_composed_groups(conditions, variables, name, strict=strict)
             self._add_host_to_keyed_groups(keys, variables, name, strict=strict)
+
+
+def _load_filters() -> None:
+    """Load the filters of the collection, if the command is one that forks.
+
+    Ansible forks a worker for each task, and a worker that needs one filter loads all of them, which takes a tenth of a second.
+    What is loaded here they all have. It is the first moment at which collections can be loaded.
+    """
+    if context.CLIARGS.get("forks"):
+        filter_loader.get_with_context("gravity.cluster.leads")
 
 
 def _trusted(value: t.Any) -> t.Any:

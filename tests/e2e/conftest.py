@@ -71,6 +71,14 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def unchanged(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> str:
+        """Run a playbook that must succeed and change nothing on any host; its output."""
+        output = self.ok(verb, *options, env=env)
+        recap = [line for line in output.splitlines() if "unreachable=" in line]
+        assert recap, output
+        assert all("changed=0 " in line for line in recap), output
+        return output
+
     def refused(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> str:
         """Run a playbook that must fail; its output, on one line so that wrapped messages can be found."""
         done = self.play(verb, *options, env=env)

@@ -140,8 +140,7 @@ def test_what_is_exported_twice_is_written_once(engine: docker.APIClient, cluste
     for verb in FILES:
         assert f"\n{exported(cluster, verb)}: written\n" in output
         assert written[verb].st_mode & 0o777 == 0o644
-    output = cluster.ok(" ".join(FILES))
-    assert "changed=0" in output
+    output = cluster.unchanged(" ".join(FILES))
     for verb in FILES:
         assert f"\n{exported(cluster, verb)}: unchanged\n" in output
         again = exported(cluster, verb).stat()
@@ -206,7 +205,7 @@ def test_config_files_that_were_not_deployed_are_not_promised(cluster: Cluster) 
     del cluster.spec["nodes"]["node_[0:3]"]["config"]
     cluster.write()
     assert "node_3: its config files are not those of the spec any more: deploy first" in message
-    assert "changed=0" in cluster.ok("export_compose")
+    cluster.unchanged("export_compose")
 
 
 def test_compose_makes_the_same_containers(engine: docker.APIClient, cluster: Cluster) -> None:
@@ -225,7 +224,7 @@ def test_compose_makes_the_same_containers(engine: docker.APIClient, cluster: Cl
     assert "WARNING" not in said
     assert essentials(engine, cluster) == before
     assert objects(engine, cluster)["volumes"] == volumes
-    assert "changed=0" in cluster.ok("wait")
+    cluster.unchanged("wait")
     assert cluster.height(0) > height
     assert advances(cluster, 3)
     assert cluster.rpc(0, "eth_getBlockByNumber", "0x1", False)["hash"] == first
@@ -236,8 +235,8 @@ def test_our_playbooks_know_the_containers_of_compose(engine: docker.APIClient, 
     assert sorted(facts) == [f"node_{node}" for node in NODES]
     assert {fact["state"] for fact in facts.values()} == {"running"}
     before = objects(engine, cluster)
-    assert "changed=0" in cluster.ok("deploy")
-    assert "changed=0" in cluster.ok("export_compose")
+    cluster.unchanged("deploy")
+    cluster.unchanged("export_compose")
     assert objects(engine, cluster) == before
 
 
@@ -319,7 +318,7 @@ def test_servers_need_no_deploy(engine: docker.APIClient, web: Cluster) -> None:
     web.ok("wait")
     assert [page(web, node) for node in range(2)] == ["5$ for $TIER, ${TIER} and $$: no\n"] * 2
     assert {fact["state"] for fact in web.facts().values()} <= {"running", "starting"}
-    assert "changed=0" in web.ok("deploy")
+    web.unchanged("deploy")
     compose(web, "down")
     web.ok("deploy")
     assert essentials(engine, web) == made

@@ -245,6 +245,27 @@ def test_a_program_gets_an_exception_and_all_lines(sources: Sources) -> None:
     ], done.stderr
 
 
+LOADED = """
+import sys
+from types import SimpleNamespace
+from ansible import context
+from ansible.plugins.loader import init_plugin_loader, inventory_loader
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+context._init_global_context(SimpleNamespace(**{sys.argv[1]: 5}))
+init_plugin_loader()
+inventory_loader.get("gravity.cluster.spec").parse(InventoryData(), DataLoader(), "cluster.yml")
+print("ansible_collections.gravity.cluster.plugins.filter.quorum_after" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("option", "loaded"), [("forks", True), ("list", False)])
+def test_workers_find_the_filters_loaded(sources: Sources, option: str, loaded: bool) -> None:
+    sources.write(GENERIC + "nodes: {a_0: }\n")
+    done = sources.run("python", "-c", LOADED, option)
+    assert done.stdout.split() == [str(loaded)], done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text", "ours"),
     [
