@@ -8,9 +8,8 @@ import typing as t
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import PYDANTIC_IMPORT_ERROR, BaseModel, ValidationError
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_model import Spec
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, nearest
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_resolve import resolve
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import kind
 
 Data = t.Dict[str, t.Any]
 

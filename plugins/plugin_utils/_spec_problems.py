@@ -82,6 +82,19 @@ def dotted_path(path: Path) -> str:
     return text
 
 
+def kind(value: t.Any) -> str:
+    """What a value of the spec is, in words, on one line and not too long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "'" + (value if len(value) <= 40 else value[:37] + "...") + "'"
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
 def nearest(name: str, known: t.Iterable[str]) -> str:
     """The remedy for an unknown ``name``: the nearest known one, or all of them."""
     names = sorted(known)

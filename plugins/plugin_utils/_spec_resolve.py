@@ -18,8 +18,8 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_ready
 from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import RESOURCES
 from ansible_collections.gravity.cluster.plugins.plugin_utils._ranges import MOST, RangeError, expand
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_groups import DOCKER_HOSTS, NODES, host_group, node_groups
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, nearest
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import NAME, NAME_RULE, kind
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import NAME, NAME_RULE
 
 Data = t.Dict[str, t.Any]
 

@@ -14,9 +14,8 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, nearest
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_read import read_toml
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import kind
 
 Data = t.Dict[str, t.Any]
 

@@ -14,6 +14,7 @@ import shlex
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BeforeValidator, PydanticCustomError, WithJsonSchema
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import kind
 
 LONGEST_NAME = 63
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
@@ -46,19 +47,6 @@ _OWN_LABELS = "gravity.cluster."
 def wrong(text: str) -> PydanticCustomError:
     """A mistake in our own words: what is wrong; what would be right."""
     return PydanticCustomError("spec", "{text}", {"text": text})
-
-
-def kind(value: t.Any) -> str:
-    """What a value of the spec is, in words, on one line and not too long."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return "'" + (value if len(value) <= 40 else value[:37] + "...") + "'"
-    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
 
 
 def text(value: t.Any) -> str:

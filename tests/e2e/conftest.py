@@ -97,10 +97,12 @@ class Cluster:
             start_new_session=True,
         )
 
-    def facts(self) -> t.Dict[str, t.Any]:
-        """What the status playbook writes for programs, per node."""
+    def facts(self, *after: str) -> t.Dict[str, t.Any]:
+        """What the status playbook writes for programs, per node; ``after`` is a verb and its options, in the same run."""
         target = self.path.parent / "status.json"
-        self.ok("status", "-e", f"status_output={target}")
+        verb, *options = after or ("",)
+        # A deploy shows and writes the same at its end.
+        self.ok(verb if verb == "deploy" else f"{verb} status", "-e", f"status_output={target}", *options)
         return {record["node"]: record for record in json.loads(target.read_text(encoding="utf-8"))["nodes"]}
 
     def rpc(self, node: int, method: str, *params: t.Any) -> t.Any:

@@ -315,9 +315,9 @@ def test_servers_need_no_deploy(engine: docker.APIClient, web: Cluster) -> None:
     compose(web, "config", "--quiet")
     assert "WARNING" not in compose(web, "up", "--detach")
     made = essentials(engine, web)
-    web.ok("wait")
+    facts = web.facts("wait")
     assert [page(web, node) for node in range(2)] == ["5$ for $TIER, ${TIER} and $$: no\n"] * 2
-    assert {fact["state"] for fact in web.facts().values()} <= {"running", "starting"}
+    assert {fact["state"] for fact in facts.values()} <= {"running", "starting"}
     web.unchanged("deploy")
     compose(web, "down")
     web.ok("deploy")

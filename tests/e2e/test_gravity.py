@@ -70,8 +70,11 @@ def new_cluster(engine: docker.APIClient, folder: Path, images: t.Dict[str, str]
 
 @pytest.fixture(scope="module")
 def gravity(engine: docker.APIClient, images: t.Dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    """A cluster that is deployed by the first test and lives through the others."""
+    """A cluster that is deployed by the first test and lives through the others; the keys of its validators come from seeds."""
     cluster = new_cluster(engine, tmp_path_factory.mktemp("gravity"), images)
+    for number in range(4):
+        cluster.spec["nodes"][f"node_{number}"]["config"]["seed"] = f"{number + 1:064x}"
+    cluster.write()
     try:
         yield cluster
     finally:
@@ -154,8 +157,7 @@ def test_a_full_node_joins_by_editing_the_spec(engine: docker.APIClient, gravity
     before = {node: container(engine, gravity, node)["Id"] for node in ("node_0", "node_3", "vfn_0")}
     gravity.spec["nodes"]["pfn_0"] = {"role": "pfn", "config": {"seeds": [{"from": "vfn_0"}]}}
     gravity.write()
-    gravity.ok("deploy")
-    assert gravity.facts()["pfn_0"]["height"] > 0
+    assert gravity.facts("deploy")["pfn_0"]["height"] > 0
     assert {node: container(engine, gravity, node)["Id"] for node in before} == before
 
 
@@ -224,6 +226,30 @@ def test_an_image_that_is_not_there_changes_nothing(engine: docker.APIClient, gr
     before = container(engine, gravity, "node_2")["Id"]
     gravity.refused("upgrade", "--limit", "node_2", "-e", "upgrade_image=127.0.0.1:9/no/such:image")
     assert container(engine, gravity, "node_2")["Id"] == before
+
+
+def test_a_genesis_that_is_brought(engine: docker.APIClient, gravity: Cluster) -> None:
+    """The same seeds make the same keys, so that the genesis of a purged cluster fits the next one."""
+    files = read_config(engine, gravity, "node_0")
+    genesis = gravity.path.parent / "genesis.json"
+    genesis.write_text(text(files, "genesis.json"), encoding="utf-8")
+    gravity.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={gravity.name}")
+    digest = hashlib.sha256(genesis.read_bytes()).hexdigest()
+    del gravity.spec["nodes"]["vfn_0"], gravity.spec["nodes"]["pfn_0"]
+    with Served(gravity.path.parent) as url:
+        config = gravity.spec["config"]
+        config["genesis"] = {"url": f"{url}/genesis.json", "checksum": f"sha256:{'0' * 64}"}
+        gravity.write()
+        said = gravity.refused("deploy")
+        assert f"genesis: its sha256 is {digest} and not {'0' * 64}; bring the right file, or mend config.genesis.checksum" in said
+        assert objects(engine, gravity) == (0, 0)
+        config["genesis"]["checksum"] = f"sha256:{digest}"
+        gravity.write()
+        gravity.ok("deploy")
+    again = read_config(engine, gravity, "node_0")
+    assert {name: text(again, name) for name in ("identity.yaml", "waypoint.txt", "genesis.json")} == {
+        name: text(files, name) for name in ("identity.yaml", "waypoint.txt", "genesis.json")
+    }
 
 
 class Older:
@@ -343,44 +369,6 @@ def test_other_keys_for_a_node_are_refused(older: Older) -> None:
     assert "a node keeps its keys" in said
 
 
-@pytest.fixture(scope="module")
-def seeded(engine: docker.APIClient, images: t.Dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    """Four validators whose keys come from seeds."""
-    cluster = new_cluster(engine, tmp_path_factory.mktemp("seeded"), images)
-    del cluster.spec["nodes"]["vfn_0"]
-    for number in range(4):
-        cluster.spec["nodes"][f"node_{number}"]["config"]["seed"] = f"{number + 1:064x}"
-    cluster.write()
-    try:
-        yield cluster
-    finally:
-        remove_all(engine, cluster.name)
-
-
-def test_a_genesis_that_is_brought(engine: docker.APIClient, seeded: Cluster) -> None:
-    """The same seeds make the same keys, so that the genesis of a purged cluster fits the next one."""
-    seeded.ok("deploy")
-    files = read_config(engine, seeded, "node_0")
-    genesis = seeded.path.parent / "genesis.json"
-    genesis.write_text(text(files, "genesis.json"), encoding="utf-8")
-    seeded.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={seeded.name}")
-    digest = hashlib.sha256(genesis.read_bytes()).hexdigest()
-    with Served(seeded.path.parent) as url:
-        config = seeded.spec["config"]
-        config["genesis"] = {"url": f"{url}/genesis.json", "checksum": f"sha256:{'0' * 64}"}
-        seeded.write()
-        said = seeded.refused("deploy")
-        assert f"genesis: its sha256 is {digest} and not {'0' * 64}; bring the right file, or mend config.genesis.checksum" in said
-        assert objects(engine, seeded) == (0, 0)
-        config["genesis"]["checksum"] = f"sha256:{digest}"
-        seeded.write()
-        seeded.ok("deploy")
-    again = read_config(engine, seeded, "node_0")
-    assert {name: text(again, name) for name in ("identity.yaml", "waypoint.txt", "genesis.json")} == {
-        name: text(files, name) for name in ("identity.yaml", "waypoint.txt", "genesis.json")
-    }
-
-
 def of_nodes(spec: t.Dict[str, t.Any]) -> None:
     """One mistake or another in every node."""
     nodes = spec["nodes"]
@@ -463,29 +451,29 @@ reth_p2p_port = 12024
 """
 
 
-def test_the_cluster_toml_of_the_tooling(engine: docker.APIClient, seeded: Cluster, images: t.Dict[str, str]) -> None:
-    """With the keys, the genesis and the waypoint that its own commands leave beside it."""
-    folder = seeded.path.parent / "tooling"
+def test_the_cluster_toml_of_the_tooling(engine: docker.APIClient, older: Older, images: t.Dict[str, str], tmp_path: Path) -> None:
+    """With the keys, the genesis and the waypoint that its own commands leave beside it: those of the cluster whose place it takes."""
+    folder = tmp_path / "tooling"
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     offset = free_offset()
     text_of = f'[cluster]\nname = "{name}"\nbase_dir = "/tmp/{name}"\n'
     text_of += f"""
 [docker]
 image = "{images["node"]}"
-network = {{ subnet = "{seeded.spec["network"]["subnet"]}" }}
+network = {{ subnet = "{older.spec["network"]["subnet"]}" }}
 """
     (folder / "output").mkdir(parents=True)
     for number in range(4):
         node = f"{name}_{number}"
-        files = read_config(engine, seeded, f"node_{number}")
+        files = older.folder / "configs" / f"node_{number}"
         place = folder / "output" / node / "config"
         place.mkdir(parents=True)
-        (place / "identity.yaml").write_text(text(files, "identity.yaml"), encoding="utf-8")
+        shutil.copy(files / "identity.yaml", place)
         ports = {key: base + offset + number for key, base in (("rpc", 8545), ("metrics", 9001), ("inspection", 10000), ("https", 8080))}
         text_of += TOML_NODE.format(node=node, **ports)
         for shared in ("genesis.json", "waypoint.txt"):
-            (folder / "output" / shared).write_text(text(files, shared), encoding="utf-8")
-    seeded.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={seeded.name}")
+            shutil.copy(files / shared, folder / "output")
+    older.cluster.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={older.name}", env=OLDER)
     toml = Cluster(folder, {"cluster_name": name})
     toml.path = folder / "cluster.toml"
     toml.path.write_text(text_of, encoding="utf-8")

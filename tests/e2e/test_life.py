@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import signal
 import time
 import typing as t
 
 import docker
 import pytest
 
-from .conftest import Cluster
+from .conftest import Cluster, kill
+from .moments import MOMENTS, started, until, watch
 
 NODES = range(4)
 
@@ -41,8 +43,17 @@ def test_check_mode_plans_a_deploy_and_makes_nothing(engine: docker.APIClient, c
     assert objects(engine, cluster) == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_deploy_ends_with_a_ready_chain_and_a_table(cluster: Cluster) -> None:
+def test_what_killed_deploys_leave_is_taken_up(engine: docker.APIClient, cluster: Cluster) -> None:
+    """Each run finds what the one before has left, and comes further: only a run that begins anew what is half done gets there."""
+    for moment in MOMENTS.values():
+        process = cluster.start("deploy")
+        until(engine, cluster, process, moment)
+        kill(process)
+
+
+def test_deploy_ends_with_a_ready_chain_and_a_table(engine: docker.APIClient, cluster: Cluster) -> None:
     output = cluster.ok("deploy")
+    assert watch(engine, cluster)["oneoffs"] == []
     for node in NODES:
         row = next(line for line in output.splitlines() if line.split()[:2] == [f"node_{node}", "validator"])
         assert f"http://127.0.0.1:{cluster.port(node)}" in row
@@ -71,8 +82,7 @@ def test_status_tells_programs_what_it_shows(cluster: Cluster) -> None:
 
 
 def test_one_of_four_may_stop_and_the_chain_goes_on(cluster: Cluster) -> None:
-    cluster.ok("stop", "--limit", "node_3")
-    assert cluster.facts()["node_3"]["state"] == "stopped"
+    assert cluster.facts("stop", "--limit", "node_3")["node_3"]["state"] == "stopped"
     assert advances(cluster, 0)
     cluster.unchanged("stop", "--limit", "node_3")
 
@@ -81,10 +91,10 @@ def test_a_stopped_one_may_start_from_nothing_with_its_keys(cluster: Cluster) ->
     assert "runs, and would lose its data" in cluster.refused("clear_storage", "--limit", "node_2")
     reached = cluster.height(0)
     assert "files and folders of its data" in cluster.ok("clear_storage", "--limit", "node_3")
-    cluster.ok("start", "--limit", "node_3")
+    facts = cluster.facts("start", "--limit", "node_3")
     assert cluster.height(3) >= reached
-    assert cluster.facts()["node_3"]["peers"] == 3
-    cluster.ok("wait")
+    assert facts["node_3"]["peers"] == 3
+    cluster.unchanged("wait")
     cluster.ok("stop", "--limit", "node_3")
 
 
@@ -110,8 +120,7 @@ def test_the_override_stops_it_and_the_chain_halts(cluster: Cluster) -> None:
 
 
 def test_start_brings_them_back_and_they_catch_up(cluster: Cluster) -> None:
-    cluster.ok("start")
-    facts = cluster.facts()
+    facts = cluster.facts("start")
     assert {fact["state"] for fact in facts.values()} == {"running"}
     assert not any(fact["syncing"] for fact in facts.values())
     assert advances(cluster, 3)
@@ -156,7 +165,14 @@ def test_teardown_keeps_the_data_and_deploy_goes_on_with_it(engine: docker.APICl
     assert left["containers"] == left["networks"] == []
     assert len(left["volumes"]) >= len(NODES)
     cluster.unchanged("teardown")
-    cluster.ok("deploy")
+    # Interrupted by the user, and run again.
+    process = cluster.start("deploy")
+    until(engine, cluster, process, started(1))
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=120)
+    assert process.returncode != 0
+    facts = cluster.facts("deploy")
+    assert {fact["state"] for fact in facts.values()} == {"running"}
     assert cluster.height(0) > height
     assert cluster.rpc(0, "eth_getBlockByNumber", "0x1", False)["hash"] == first
 

@@ -53,11 +53,10 @@ def test_a_full_node_joins_and_nothing_else_moves(engine: docker.APIClient, livi
     before = objects(engine, living)
     living.spec["nodes"]["full_0"] = {"role": "fullnode"}
     living.write()
-    living.ok("deploy")
+    facts = living.facts("deploy")
     after = objects(engine, living)
     assert set(before["containers"]) < set(after["containers"])
     assert len(after["containers"]) == 5
-    facts = living.facts()
     assert facts["full_0"]["state"] == "running"
     assert facts["full_0"]["height"] > 0
     assert facts["full_0"]["peers"] >= 1
@@ -67,7 +66,7 @@ def test_a_full_node_joins_and_nothing_else_moves(engine: docker.APIClient, livi
 
 def test_a_node_that_left_the_spec_goes_and_its_data_stays(engine: docker.APIClient, living: Cluster) -> None:
     before = objects(engine, living)
-    output = living.ok("deploy")
+    living.ok("deploy")
     after = objects(engine, living)
     assert len(after["containers"]) == 4
     assert set(after["containers"]) < set(before["containers"])

@@ -254,7 +254,11 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 context._init_global_context(SimpleNamespace(**{sys.argv[1]: 5}))
 init_plugin_loader()
-inventory_loader.get("gravity.cluster.spec").parse(InventoryData(), DataLoader(), "cluster.yml")
+plugin = inventory_loader.get("gravity.cluster.spec")
+# A spec out of the cache needs no model.
+assert "pydantic" not in sys.modules
+plugin.parse(InventoryData(), DataLoader(), "cluster.yml")
+assert "pydantic" in sys.modules
 print("ansible_collections.gravity.cluster.plugins.filter.quorum_after" in sys.modules)
 """
 

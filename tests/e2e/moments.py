@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A controller that dies at any moment leaves nothing that the next run trips over."""
+"""The moments of a deploy at which a test ends it."""
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 import typing as t
 
 import docker
 
-from .conftest import Cluster, kill
+from .conftest import Cluster
 
 Seen = t.Callable[[t.Dict[str, t.List[t.Dict[str, t.Any]]]], bool]
 
@@ -49,32 +48,3 @@ def until(engine: docker.APIClient, cluster: Cluster, process: subprocess.Popen[
         assert process.poll() is None, "deploy has ended before"
         assert time.monotonic() < deadline
         time.sleep(0.005)
-
-
-def test_deploy_killed_again_and_again(engine: docker.APIClient, cluster: Cluster) -> None:
-    """Each run finds what the one before has left, and comes further: only a run that begins anew what is half done gets there."""
-    for moment in MOMENTS.values():
-        process = cluster.start("deploy")
-        until(engine, cluster, process, moment)
-        kill(process)
-
-    cluster.ok("deploy")
-
-    seen = watch(engine, cluster)
-    assert seen["oneoffs"] == []
-    facts = cluster.facts()
-    assert [facts[f"node_{node}"]["state"] for node in range(4)] == ["running"] * 4
-    assert all(fact["chain_id"] == 1337 and fact["peers"] == 3 for fact in facts.values())
-    cluster.unchanged("deploy")
-
-
-def test_deploy_interrupted_by_the_user_then_run_again(engine: docker.APIClient, cluster: Cluster) -> None:
-    cluster.ok("teardown")
-    process = cluster.start("deploy")
-    until(engine, cluster, process, started(1))
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=120)
-    assert process.returncode != 0
-
-    cluster.ok("deploy")
-    assert {fact["state"] for fact in cluster.facts().values()} == {"running"}
