@@ -114,13 +114,19 @@ class Cluster:
         """Restart a node, and wait until it has caught up. The others must hold the quorum, unless ``force`` is set."""
         await self._play("restart", node, _forced(force))
 
-    async def clear_storage(self, node: str) -> None:
-        """Clear the data of a node that is stopped; its keys and its configuration stay. A start lets it catch up anew."""
-        await self._play("clear_storage", node)
+    async def clear_storage(self, node: str, *, force: bool = False) -> None:
+        """Clear the data of a node that is stopped; its keys and its configuration stay. A start lets it catch up anew.
 
-    async def upgrade_node(self, node: str, image: str) -> None:
-        """Bring a node to another image. One that does not become ready gets its old image back, and the call fails."""
-        await self._play("upgrade", node, {"upgrade_image": _literal(image)})
+        The others must hold the quorum, unless ``force`` is set.
+        """
+        await self._play("clear_storage", node, _forced(force))
+
+    async def upgrade_node(self, node: str, image: str, *, force: bool = False) -> None:
+        """Bring a node to another image. One that does not become ready gets its old image back, and the call fails.
+
+        The others must hold the quorum, unless ``force`` is set.
+        """
+        await self._play("upgrade", node, {"upgrade_image": _literal(image), **_forced(force)})
 
     async def wait_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the playbook says what is missing at its end
         """Wait until all nodes are ready; ``timeout`` in seconds, by default the cluster's."""
@@ -257,7 +263,7 @@ def _seconds(timeout: float | None) -> dict[str, int]:
     return {} if timeout is None else {"ready_timeout": math.ceil(timeout)}
 
 
-def _forced(force: bool) -> dict[str, bool]:
+def _forced(force: bool) -> dict[str, Any]:
     return {"quorum_override": True} if force else {}
 
 

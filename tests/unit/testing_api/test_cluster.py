@@ -205,7 +205,9 @@ def test_the_playbooks_of_the_calls() -> None:
         await cluster.start_node("a")
         await cluster.restart_node("b", force=True)
         await cluster.clear_storage("b")
+        await cluster.clear_storage("b", force=True)
         await cluster.upgrade_node("b", "image:{{ 2 }}")
+        await cluster.upgrade_node("b", "image:3", force=True)
         await cluster.wait_ready(1.5)
 
     asyncio.run(scenario())
@@ -215,7 +217,9 @@ def test_the_playbooks_of_the_calls() -> None:
         ("start", "a", {}),
         ("restart", "b", {"quorum_override": True}),
         ("clear_storage", "b", {}),
+        ("clear_storage", "b", {"quorum_override": True}),
         ("upgrade", "b", {"upgrade_image": {"__ansible_unsafe": "image:{{ 2 }}"}}),
+        ("upgrade", "b", {"upgrade_image": {"__ansible_unsafe": "image:3"}, "quorum_override": True}),
         ("wait", None, {"ready_timeout": 2}),
     ]
 
