@@ -56,7 +56,6 @@ class Driver:
         self.interrupted = False
         self.environment = {**os.environ, leftovers.MARK: f"{os.getpid()}.{time.time_ns()}"}
         self.environment["PATH"] = f"{ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}"
-        self.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.environment["NO_COLOR"] = "1"
         self.environment.setdefault("LC_ALL", "C.UTF-8")
 
