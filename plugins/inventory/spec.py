@@ -378,7 +378,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     self.display.warning(f"{shown_path(path)}: {line}")
             self._set_options(data)
             self._populate(self._resolved(text, data, path, cache), path)
-            _load_filters()
         except OSError as exc:
             self._refuse([f"{shown_path(path)}: the file cannot be read: {exc.strerror or exc}; check its name and permissions"])
         except SpecInvalid as exc:
@@ -388,6 +387,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._refuse([" ".join(f"{shown_path(path)}: {exc.message}; mend this, or leave it out".split())])
         except ImportError as exc:
             self._refuse([f"{shown_path(path)}: a Python package is missing on the controller ({exc}); run pip install pydantic"])
+        _load_filters()
 
     def _refuse(self, lines: t.List[str]) -> t.NoReturn:
         """End the run with one line per mistake.

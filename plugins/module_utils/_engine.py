@@ -33,11 +33,25 @@ else:
     DOCKER_IMPORT_ERROR = None
 
     class _Client(docker.APIClient):
-        """The low-level client, for which the authority that was asked for counts, whatever ``REQUESTS_CA_BUNDLE`` says."""
+        """The low-level client, where the SDK's own does not do what the Engine offers."""
 
         def merge_environment_settings(self, url: t.Any, proxies: t.Any, stream: t.Any, verify: t.Any, cert: t.Any) -> t.Any:
-            """``requests`` would let the environment win over the client's own setting."""
+            """The authority that was asked for counts; ``requests`` would let ``REQUESTS_CA_BUNDLE`` win over it."""
             return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
+
+        def exec_output(self, exec_id: str) -> bytes:
+            """All that a command puts out, in frames (:func:`streams`).
+
+            ``exec_start`` asks for an upgraded connection and passes over what has come together with the answer's head (docker-py
+            issue 2042).
+            """
+            answer = self._post_json(self._url("/exec/{0}/start", exec_id), data={"Tty": False, "Detach": False}, timeout=None)
+            output: bytes = self._result(answer, binary=True)
+            return output
+
+        def head_archive(self, container: str, path: str) -> t.Any:
+            """The answer that says what ``path`` is; ``get_archive`` only has it together with the whole content."""
+            return self.head(self._url("/containers/{0}/archive", container), params={"path": path}, timeout=self.timeout)
 
 
 # Head of a frame of output: which stream, and how long.
@@ -156,9 +170,7 @@ class Engine:
     def mode_of(self, container: str, path: str) -> t.Optional[int]:
         """Permission bits of ``path`` in a container, which need not run; None when there is no such path."""
         with self.translating(f"looking at {path} of {container}"):
-            # The SDK only offers this together with the whole content.
-            url = self.api._url("/containers/{0}/archive", container)  # noqa: SLF001
-            answer = self.api.head(url, params={"path": path}, timeout=self.options.timeout)
+            answer = self.api.head_archive(container, path)
             if answer.status_code == 404:
                 return None
             answer.raise_for_status()
@@ -181,10 +193,7 @@ class Engine:
         The SDK's errors are not translated: callers say what they were doing. The code is None when the Engine does not tell it in time.
         """
         call = self.api.exec_create(container, list(command), stdout=True, stderr=True, **options)["Id"]
-        # The SDK asks for an upgraded connection and passes over what has come together with the answer's head (docker-py issue 2042).
-        url = self.api._url("/exec/{0}/start", call)  # noqa: SLF001
-        answer = self.api._post_json(url, data={"Tty": False, "Detach": False}, timeout=None)  # noqa: SLF001
-        out, err = streams(self.api._result(answer, binary=True))  # noqa: SLF001
+        out, err = streams(self.api.exec_output(call))
         deadline = time.monotonic() + EXEC_PATIENCE
         # On a busy machine the output ends before the Engine has noted the exit code.
         while (code := self.api.exec_inspect(call)["ExitCode"]) is None and time.monotonic() < deadline:

@@ -411,9 +411,11 @@ def test_what_was_stopped_starts_and_catches_up_from_nothing_too(running: gravit
 
 def test_a_restart_catches_up(engine: docker.APIClient, running: gravity_cluster.Cluster) -> None:
     name, moment = running.nodes["node_1"].container, height(running, "node_1")
-    before = engine.inspect_container(name)["State"]["StartedAt"]
+    before = engine.inspect_container(name)["State"]
     asyncio.run(running.restart_node("node_1"))
-    assert engine.inspect_container(name)["State"]["StartedAt"] > before
+    after = engine.inspect_container(name)["State"]
+    assert after["Running"]
+    assert after["StartedAt"] > before["StartedAt"]
     assert height(running, "node_1") > moment
 
 
@@ -422,4 +424,5 @@ def test_a_failed_upgrade_leaves_the_node_as_it_was(engine: docker.APIClient, ru
     with pytest.raises(ClusterError, match=r"upgrade: .*nowhere\.invalid/nothing:1"):
         asyncio.run(running.upgrade_node("node_0", "nowhere.invalid/nothing:1"))
     after = engine.inspect_container(running.nodes["node_0"].container)
+    assert after["State"]["Running"]
     assert (after["Id"], after["State"]["StartedAt"]) == (before["Id"], before["State"]["StartedAt"])
