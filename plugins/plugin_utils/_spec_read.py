@@ -113,13 +113,19 @@ def _may_be_deep(text: str) -> bool:
 
 def _is_deep(text: str) -> bool:
     depth = 0
-    for event in yaml.parse(text, Loader=_Parser):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                return True
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    try:
+        for event in yaml.parse(text, Loader=_Parser):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEEPEST:
+                    return True
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.MarkedYAMLError as exc:
+        # PyYAML 6.0.4 and newer have a limit of their own, and reach it while they look ahead.
+        if "nesting depth" not in str(exc.problem):
+            raise
+        return True
     return False
 
 
