@@ -32,7 +32,10 @@ except ImportError as exc:  # pragma: no cover - the edge reports it
 else:
     DOCKER_IMPORT_ERROR = None
 
-    class _Client(docker.APIClient):
+    # The published types of the low-level client lack the methods that its own calls are made of.
+    _SdkClient: t.Any = docker.APIClient
+
+    class _Client(_SdkClient):  # type: ignore[misc]
         """The low-level client, where the SDK's own does not do what the Engine offers."""
 
         def merge_environment_settings(self, url: t.Any, proxies: t.Any, stream: t.Any, verify: t.Any, cert: t.Any) -> t.Any:
