@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 import typing as t
 from dataclasses import replace
@@ -35,17 +37,31 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, _ch
     for target in targets:
         data = found.get(target.container or "")
         nodes[target.name] = {**_facts(target, data, now), **_answers(target, answers.get(target.name, {}))}
-    # Only who asks for all that is here wants to know, and a list of volumes is one more question to the Engine.
-    more = {"carried": carried(engine, params["cluster"], found)} if params["nodes"] is None else {}
-    return {"changed": False, "nodes": nodes, **more}
+    volumes = labels_of_volumes(engine, params["cluster"])
+    more = {"carried": carried(volumes, found)} if params["nodes"] is None else {}
+    return {"changed": False, "nodes": nodes, "validators": voters(volumes, found), **more}
 
 
-def carried(engine: Engine, cluster: str, containers: t.Mapping[str, Inspection]) -> t.List[str]:
-    """The names of the nodes that have a container or a volume on this Docker host."""
+def labels_of_volumes(engine: Engine, cluster: str) -> t.List[t.Mapping[str, str]]:
+    """The labels of the cluster's volumes on this Docker host."""
     with engine.translating(f"listing the volumes of {cluster}"):
         volumes = engine.api.volumes(filters=_labels.select(cluster, "volume")).get("Volumes") or []
-    owners = {(volume.get("Labels") or {}).get(_labels.NODE) for volume in volumes}
+    return [volume.get("Labels") or {} for volume in volumes]
+
+
+def carried(volumes: t.Sequence[t.Mapping[str, str]], containers: t.Mapping[str, Inspection]) -> t.List[str]:
+    """The names of the nodes that have a container or a volume on this Docker host."""
+    owners = {volume.get(_labels.NODE) for volume in volumes}
     return sorted({_node(data) for data in containers.values()} | {name for name in owners if name})
+
+
+def voters(volumes: t.Sequence[t.Mapping[str, str]], containers: t.Mapping[str, Inspection]) -> t.Dict[str, int]:
+    """The voting power of every validator of the genesis, by node; without a genesis, one for every container of a validator."""
+    for volume in volumes:
+        # A label that was written by hand says nothing.
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            return {str(name): int(power) for name, power in json.loads(volume[_labels.BIRTH])["validators"].items()}
+    return {_node(data): 1 for data in containers.values() if _label(data, _labels.ROLE) == "validator"}
 
 
 def inspect_all(engine: Engine, cluster: str) -> t.Dict[str, Inspection]:
@@ -58,8 +74,11 @@ def inspect_all(engine: Engine, cluster: str) -> t.Dict[str, Inspection]:
 
 
 def _node(data: Inspection) -> str:
-    labels = (data.get("Config") or {}).get("Labels") or {}
-    return str(labels.get(_labels.NODE) or str(data["Name"]).lstrip("/"))
+    return _label(data, _labels.NODE) or str(data["Name"]).lstrip("/")
+
+
+def _label(data: Inspection, key: str) -> str:
+    return str(((data.get("Config") or {}).get("Labels") or {}).get(key) or "")
 
 
 def _ask(

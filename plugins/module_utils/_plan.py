@@ -63,6 +63,8 @@ class Request:
     stop_grace: t.Optional[int] = None
     # Nodes that must not go down in this call; what they need is only reported.
     keep_running: t.FrozenSet[str] = frozenset()
+    # Nodes of these roles that `prune` would remove are kept running like those.
+    keep_roles: t.FrozenSet[str] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -161,7 +163,8 @@ def reconciliation(request: Request, observed: Observed) -> Plan:
             steps.append(Step(one.node, one.name, REMOVE, (f"{one.node} is container {names[one.node]} now",), observed=one))
         elif request.prune:
             steps.append(Step(one.node, one.name, REMOVE, (f"{one.node} is not in the list any more",), observed=one))
-    steps = defer(steps, request.keep_running)
+    pruned = [step.observed for step in steps if step.action == REMOVE and step.node not in names and step.observed]
+    steps = defer(steps, request.keep_running | {one.node for one in pruned if one.labels.get(labels.ROLE) in request.keep_roles})
     volumes = []
     seen = set()
     for step in steps:

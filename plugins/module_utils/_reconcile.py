@@ -100,6 +100,7 @@ ARGUMENTS: Options = {
     "concurrency": {"type": "int", "default": 8},
     "stop_grace": {"type": "int"},
     "keep_running": {"type": "list", "elements": "str", "default": []},
+    "keep_roles": {"type": "list", "elements": "str", "default": []},
 }
 
 # A config file that is longer than this is shown by its digests only (bytes).
@@ -171,6 +172,7 @@ def parse_request(params: t.Mapping[str, t.Any], problems: Problems) -> Request:
         concurrency=params.get("concurrency") or 8,
         stop_grace=params.get("stop_grace"),
         keep_running=frozenset(params.get("keep_running") or ()),
+        keep_roles=frozenset(params.get("keep_roles") or ()),
     )
 
 

@@ -78,6 +78,12 @@ carried:
   returned: when O(nodes) is not given
   type: list
   elements: str
+validators:
+  description:
+    - Voting power of every validator of the genesis, by node name, as the volumes on this Docker host say.
+    - Without a genesis, 1 for every node here whose role is V(validator).
+  returned: always
+  type: dict
 nodes:
   description: What is known of each node, by its name.
   returned: always

@@ -320,6 +320,13 @@ options:
     type: list
     elements: str
     default: []
+  keep_roles:
+    description:
+      - Roles of nodes that O(prune) must not take down in this call. What runs of them and is not in the list any more is listed in
+        RV(deferred) as well.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - gravity.cluster.engine
 seealso:
@@ -397,7 +404,7 @@ nodes:
       description: Why it was not.
       type: str
 deferred:
-  description: Names of the nodes that differ from their definitions and were left running; see O(keep_running).
+  description: Names of the nodes that differ from their definitions and were left running; see O(keep_running) and O(keep_roles).
   returned: unless refused
   type: list
   elements: str
