@@ -318,6 +318,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_group
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import SpecInvalid, shown_path
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_read import read
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_toml import is_cluster_toml, translate
+from ansible_collections.gravity.cluster.plugins.plugin_utils._written import plain, written
 
 NAME = "gravity.cluster.spec"
 # The exit code of Ansible's commands for a source that cannot be parsed.
@@ -410,7 +411,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _set_options(self, data: t.Dict[str, t.Any]) -> None:
         """Take the options of Constructable and Cacheable from the spec."""
-        given = {key: _trusted(data[key]) for key in (*CONSTRUCTED, *CACHED) if key in data}
+        given = {key: _trusted(_expressions(key, data[key])) for key in (*CONSTRUCTED, *CACHED) if key in data}
         try:
             self.set_options(direct={**REQUIRED, **given})
         except AnsibleError:
@@ -495,6 +496,13 @@ def _load_filters() -> None:
     """
     if context.CLIARGS.get("forks"):
         filter_loader.get_with_context("gravity.cluster.leads")
+
+
+def _expressions(key: str, value: t.Any) -> t.Any:
+    """An option of Constructable or Cacheable; an expression is what is written, also when it looks like a number."""
+    if key in ("compose", "groups") and isinstance(value, dict):
+        return {name: str(item).lower() if isinstance(item, bool) else written(item) for name, item in value.items()}
+    return plain(value)
 
 
 def _trusted(value: t.Any) -> t.Any:

@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import typing as t
 
-NAMES = ("BaseModel", "BeforeValidator", "ConfigDict", "Field", "PydanticCustomError", "ValidationError", "WithJsonSchema")
+NAMES = (
+    "BaseModel",
+    "BeforeValidator",
+    "ConfigDict",
+    "Field",
+    "PydanticCustomError",
+    "ValidationError",
+    "WithJsonSchema",
+    "field_validator",
+)
 PYDANTIC_IMPORT_ERROR: t.Optional[ImportError] = None
 
 try:
-    from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+    from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
     from pydantic_core import PydanticCustomError
 except ImportError as exc:
     PYDANTIC_IMPORT_ERROR = exc
@@ -28,6 +37,10 @@ except ImportError as exc:
         def __init_subclass__(cls, **options: t.Any) -> None:
             super().__init_subclass__()
 
+        def __call__(self, function: t.Any) -> t.Any:
+            """As a decorator, give what was given."""
+            return function
+
     globals().update(dict.fromkeys(NAMES, _Absent))
 
 __all__ = [
@@ -39,4 +52,5 @@ __all__ = [
     "PydanticCustomError",
     "ValidationError",
     "WithJsonSchema",
+    "field_validator",
 ]

@@ -10,9 +10,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+)
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import (
     Absolute,
+    Anything,
     Capability,
     ConditionValue,
     EnvName,
@@ -36,6 +43,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     User,
     Variables,
     Words,
+    as_meant,
     empty,
     image_entry,
     port_entry,
@@ -44,10 +52,23 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
 )
 
 
+def _bare(annotation: t.Any) -> t.Any:
+    """``annotation`` without Optional."""
+    return (
+        next((one for one in t.get_args(annotation) if one is not type(None)), None) if t.get_origin(annotation) is t.Union else annotation
+    )
+
+
 class Model(BaseModel):
     """Base of every mapping in a spec: no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: t.Any, info: t.Any) -> t.Any:
+        """Numbers and choices that people read otherwise than YAML does."""
+        return as_meant(value, _bare(cls.model_fields[info.field_name].annotation))
 
 
 class PortEntry(Model):
@@ -139,7 +160,7 @@ class Image(Model):
     target: t.Optional[str] = Field(None, description="Stage of the Dockerfile (build).")
     archive: t.Optional[str] = Field(None, description="File that docker save made, relative to the spec (load).")
     cache: t.Optional[str] = Field(None, description="Folder for downloads (assemble).")
-    assemble: t.Optional[t.Dict[str, t.Any]] = Field(None, description="What the image is made from; see the module image (assemble).")
+    assemble: t.Optional[t.Dict[str, Anything]] = Field(None, description="What the image is made from; see the module image (assemble).")
 
 
 ImageEntry = t.Annotated[Image, BeforeValidator(image_entry, json_schema_input_type=t.Union[str, Image])]

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
+from ansible_collections.gravity.cluster.plugins.plugin_utils._written import written
 
 # More lines than this help nobody; the rest is counted.
 SHOWN = 20
@@ -89,7 +90,8 @@ def kind(value: t.Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return f"the number {value}"
+        shown = written(value)
+        return f"the number {shown}" if len(shown) <= 40 else f"a number of {len(shown)} characters"
     if isinstance(value, str):
         return "'" + (value if len(value) <= 40 else value[:37] + "...") + "'"
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__

@@ -11,6 +11,7 @@ import typing as t
 import tomllib
 import yaml
 
+from ansible_collections.gravity.cluster.plugins.plugin_utils import _written as written
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, SpecInvalid
 
 # A spec that grows beyond this by aliases of aliases is an accident or an attack.
@@ -20,7 +21,9 @@ MOST_VALUES = 2_000_000
 DEEPEST = 100
 TOO_DEEP = f"nested deeper than {DEEPEST} levels; a spec needs a few only"
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r"[\[\]{}]")
+_TOML_INT = re.compile(r"(?<![\w.+\-])[-+]?[0-9][0-9a-zA-Z_]*(?![\w.:\-])")
 _STAIRS = re.compile(r"(?:[-?:][ \t]+){50}")
 
 _Parser: t.Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,6 +39,21 @@ class _Loader(_Parser):  # type: ignore[misc]
         self.flatten_mapping(node)
         return {key.value: self.construct_object(value, deep=deep) for key, value in node.value}
 
+    def written_int(self, node: t.Any) -> t.Any:
+        """A whole number that remembers its text."""
+        return written.whole(self.construct_yaml_int(node), node.value)
+
+    def written_float(self, node: t.Any) -> t.Any:
+        """A number with a fraction that remembers its text."""
+        return written.fraction(node.value)
+
+    def written_bool(self, node: t.Any) -> t.Any:
+        """True or false, or a word that may be text."""
+        return written.choice(self.construct_yaml_bool(node), node.value)
+
+
+for _tag, _constructor in (("int", _Loader.written_int), ("float", _Loader.written_float), ("bool", _Loader.written_bool)):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _constructor)
 
 for _tag, _pattern, _first in (
     ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", [*"yYnNtTfFoO"]),
@@ -68,11 +86,34 @@ def read(text: str, file: str) -> t.Any:
 def read_toml(text: str, file: str) -> t.Dict[str, t.Any]:
     """The data in a text in TOML. Raises :class:`SpecInvalid`."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
+        data = tomllib.loads(text, parse_float=written.fraction)
+        return t.cast("t.Dict[str, t.Any]", _with_texts(data, _toml_numbers(text)))
+    except ValueError as exc:
         raise SpecInvalid(file, [((), f"not TOML: {exc}; mend the syntax there")]) from exc
     except RecursionError as exc:
         raise SpecInvalid(file, [((), TOO_DEEP)]) from exc
+
+
+def _toml_numbers(text: str) -> t.Dict[int, t.Set[str]]:
+    """Whole numbers that stand in ``text`` as no one prints them: value -> what is written. The parser does not tell."""
+    found: t.Dict[int, t.Set[str]] = {}
+    for match in _TOML_INT.finditer(text):
+        try:
+            found.setdefault(int(match[0], 0), set()).add(match[0])
+        except ValueError:  # part of a text, or a date
+            continue
+    return {value: texts for value, texts in found.items() if texts != {str(value)}}
+
+
+def _with_texts(data: t.Any, texts: t.Mapping[int, t.Set[str]]) -> t.Any:
+    """``data`` with whole numbers that remember their text; one that is written in several ways is odd where text is meant."""
+    if isinstance(data, dict):
+        return {key: _with_texts(value, texts) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_with_texts(value, texts) for value in data]
+    if isinstance(data, int) and not isinstance(data, bool) and data in texts:
+        return written.whole(data, min(texts[data]), odd=False) if len(texts[data]) == 1 else written.ambiguous(data)
+    return data
 
 
 def _read_yaml(text: str, file: str) -> t.Any:
@@ -138,17 +179,10 @@ def _check(node: t.Any, path: Path, problems: Problems, sizes: t.Dict[int, int],
         return 1
     above.append(id(node))
     size = 1
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                problems.add(path, f"the key in line {key.start_mark.line + 1} is not text; put it in quotes")
-                continue
-            name = key.value
-            if name in seen and key.tag != "tag:yaml.org,2002:merge":
-                problems.add((*path, name), f"given twice (again in line {key.start_mark.line + 1}); keep one of them")
-            seen.add(name)
-            size += _check(value, (*path, name), problems, sizes, above)
+    if isinstance(node, yaml.ScalarNode):
+        _check_scalar(path, node, problems)
+    elif isinstance(node, yaml.MappingNode):
+        size += _check_mapping(node, path, problems, sizes, above)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             size += _check(value, (*path, index), problems, sizes, above)
@@ -158,6 +192,26 @@ def _check(node: t.Any, path: Path, problems: Problems, sizes: t.Dict[int, int],
         problems.add(path, f"aliases make it larger than {MOST_VALUES:,} values; write it out")
         problems.raise_any()
     return size
+
+
+def _check_mapping(node: t.Any, path: Path, problems: Problems, sizes: t.Dict[int, int], above: t.List[int]) -> int:
+    seen = set()
+    size = 0
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            problems.add(path, f"the key in line {key.start_mark.line + 1} is not text; put it in quotes")
+            continue
+        name = key.value
+        if name in seen and key.tag != "tag:yaml.org,2002:merge":
+            problems.add((*path, name), f"given twice (again in line {key.start_mark.line + 1}); keep one of them")
+        seen.add(name)
+        size += _check(value, (*path, name), problems, sizes, above)
+    return size
+
+
+def _check_scalar(path: Path, node: t.Any, problems: Problems) -> None:
+    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and len(node.value) > written.MOST_DIGITS:
+        problems.add(path, f"a number of {len(node.value)} characters; put it in quotes if it is text")
 
 
 class _Twice(t.Dict[str, t.Any]):
@@ -170,7 +224,7 @@ class _Twice(t.Dict[str, t.Any]):
 
 def _read_json(text: str, file: str) -> t.Any:
     try:
-        data = json.loads(text, object_pairs_hook=_Twice)
+        data = json.loads(text, object_pairs_hook=_Twice, parse_int=_json_int, parse_float=written.fraction, parse_constant=_json_constant)
     except ValueError as exc:
         where = f" at line {exc.lineno}, column {exc.colno}" if isinstance(exc, json.JSONDecodeError) else ""
         reason = exc.msg if isinstance(exc, json.JSONDecodeError) else str(exc)
@@ -183,6 +237,20 @@ def _read_json(text: str, file: str) -> t.Any:
     return plain
 
 
+class _NoNumber(str):
+    """A number that JSON does not have, or that is too long to be one."""
+
+    __slots__ = ()
+
+
+def _json_int(text: str) -> t.Any:
+    return written.whole(int(text), text) if len(text) <= written.MOST_DIGITS else _NoNumber(f"a number of {len(text)} characters")
+
+
+def _json_constant(text: str) -> t.Any:
+    return _NoNumber(f"{text} is not a number of JSON")
+
+
 def _plain(data: t.Any, path: Path, problems: Problems) -> t.Any:
     if len(path) > DEEPEST:
         problems.add((), TOO_DEEP)
@@ -193,4 +261,8 @@ def _plain(data: t.Any, path: Path, problems: Problems) -> t.Any:
         return {key: _plain(value, (*path, key), problems) for key, value in data.items()}
     if isinstance(data, list):
         return [_plain(value, (*path, index), problems) for index, value in enumerate(data)]
+    if isinstance(data, _NoNumber):
+        problems.add(path, f"{data}; put it in quotes if it is text")
+    elif isinstance(data, str) and _SURROGATE.search(data):
+        problems.add(path, "the text holds half of a character (a lone surrogate); write the whole character")
     return data

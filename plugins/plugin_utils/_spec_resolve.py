@@ -20,6 +20,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._ranges import MOS
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_groups import DOCKER_HOSTS, NODES, host_group, node_groups
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import NAME, NAME_RULE
+from ansible_collections.gravity.cluster.plugins.plugin_utils._written import WrittenBool, odd_places, plain
 
 Data = t.Dict[str, t.Any]
 
@@ -160,7 +161,10 @@ class _Resolver:
         groups: t.Dict[str, str] = {}
         for name, given in (self.spec.get("hosts") or {LOCAL: {"ansible_connection": "local"}}).items():
             path = ("hosts", name)
-            variables = {str(key): value for key, value in given.items() if key not in _HOST_FACTS}
+            written = {str(key): value for key, value in given.items() if key not in _HOST_FACTS}
+            for place, text in odd_places(written):
+                self.problems.add((*path, *place), text)
+            variables = plain(written)
             for key in variables:
                 if not _CONNECTION.match(key):
                     remedy = nearest(key, HOST_KEYS)
@@ -381,6 +385,7 @@ class _Resolver:
             if layer.get("ready"):
                 fields["ready"] = {**fields.get("ready", {}), **layer["ready"]}
         self._check_config(path, role, fields["config"], facts, flavor)
+        fields["config"] = plain(fields["config"])
         return _Layers(fields, self._ports(path, facts, layers), facts, flavor, role)
 
     def _flavor(self, path: Path, given: Data, role: t.Optional[str]) -> t.Tuple[str, Path]:
@@ -407,6 +412,13 @@ class _Resolver:
     def _check_config(self, path: Path, role: str, config: Data, facts: t.Mapping[str, t.Any], flavor: str) -> None:
         """Settings that the flavor does not have, or of another type; a flavor that declares none takes any."""
         settings: Data = facts.get("config") or {}
+        for place, text in odd_places(config):
+            self.problems.add((*self._place(path, role, "config", str(place[0])), "config", *place), text)
+        for key in config:
+            # A word such as NO is text for a setting that is text.
+            if isinstance(config[key], WrittenBool):
+                of_text = settings.get(key, {}).get("type") == "str"
+                config[key] = str(config[key]) if of_text else config[key].value
         for key, value in config.items() if settings else ():
             where = (*self._place(path, role, "config", key), "config", key)
             if key not in settings:

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BeforeValidator, PydanticCustomError, WithJsonSchema
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import kind
+from ansible_collections.gravity.cluster.plugins.plugin_utils._written import WrittenBool, WrittenInt, odd, odd_places, plain, written
 
 LONGEST_NAME = 63
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
@@ -50,11 +51,15 @@ def wrong(text: str) -> PydanticCustomError:
 
 
 def text(value: t.Any) -> str:
-    """One value as text; numbers and true or false as they are written in JSON."""
+    """One value as text: what is written in the file, also when it looks like a number or like true or false."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, WrittenInt) and not value.written:
+        raise wrong(f"the file writes {kind(value)} in several ways; put the text in quotes")
     if isinstance(value, (str, int, float)):
-        return str(value)
+        if "\0" in written(value):
+            raise wrong("the text holds a NUL character, which ends a text for the system; leave it out")
+        return written(value)
     raise wrong(f"expected text, got {kind(value)}; write one value, in quotes")
 
 
@@ -81,8 +86,33 @@ def role(value: t.Any) -> str:
     return value
 
 
+def as_meant(value: t.Any, wanted: t.Any) -> t.Any:
+    """What was written where a number, or true or false, is ``wanted``; the model checks its type."""
+    if wanted is bool:
+        return value.value if isinstance(value, WrittenBool) else value
+    if wanted is float and isinstance(value, int) and abs(value) > 2**62:
+        raise wrong(f"{kind(value)} is out of range; use a smaller one")
+    return number(value) if wanted in (int, float) else value
+
+
+def number(value: t.Any) -> t.Any:
+    """A number as everyone reads it; its type is checked elsewhere."""
+    problem = odd(value)
+    if problem:
+        raise wrong(problem)
+    return plain(value)
+
+
+def anything(value: t.Any) -> t.Any:
+    """Data that mean something to others."""
+    for path, problem in odd_places(value):
+        raise wrong(f"{problem} (at {'.'.join(map(str, path))})" if path else problem)
+    return plain(value)
+
+
 def port(value: t.Any) -> int:
     """A port number."""
+    value = number(value)
     if isinstance(value, bool) or not isinstance(value, int):
         right = "write it without quotes" if isinstance(value, str) and value.isdigit() else "use a whole number from 1 to 65535"
         raise wrong(f"expected a port, got {kind(value)}; {right}")
@@ -126,6 +156,7 @@ def subnet(value: t.Any) -> str:
 
 def seconds(value: t.Any) -> float:
     """A duration in seconds: a number, or text such as ``1m30s``."""
+    value = number(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
     match = _DURATION.match(value) if isinstance(value, str) and value else None
@@ -138,13 +169,16 @@ def seconds(value: t.Any) -> float:
 
 def memory(value: t.Any) -> str:
     """An amount of memory, as the Engine's command line writes it."""
+    value = number(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not _MEMORY.match(str(value)):
         raise wrong(f"expected an amount of memory, got {kind(value)}; write it as '512m' or '2g'")
     return str(value).lower()
 
 
 def mode(value: t.Any) -> str:
-    """A file mode. YAML reads 0644 as the number 420: the usual modes are taken back."""
+    """A file mode. A number in a file counts as it is written, with its zero; JSON has no such numbers."""
+    if isinstance(value, WrittenInt) and value.odd:
+        value = value.written
     if isinstance(value, str) and re.match(r"0?[0-7]{3}\Z", value):
         return value.zfill(4)
     if isinstance(value, int) and value in _MODES:
@@ -154,10 +188,13 @@ def mode(value: t.Any) -> str:
 
 def user(value: t.Any) -> str:
     """A user, with or without a group."""
+    value = number(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return str(value)
     if not isinstance(value, str) or not _USER.match(value):
         raise wrong(f"expected a user, got {kind(value)}; write it as '10001:10001'")
+    if any(len(part) > 1 and part.startswith("0") and part.isdigit() for part in value.split(":")):
+        raise wrong(f"the user {kind(value)} has a leading zero; write the numbers without it, as '10001:10001'")
     return value
 
 
@@ -203,6 +240,7 @@ def ulimit_name(value: t.Any) -> str:
 
 def ulimit(value: t.Any) -> str:
     """A limit on what a process may use as ``soft:hard``; -1 is unlimited."""
+    value = number(value)
     match = _ULIMIT.match(str(value)) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
     if not match:
         raise wrong(f"expected a limit, got {kind(value)}; write a number, or 'soft:hard' as '1024:4096' (-1 is unlimited)")
@@ -230,6 +268,7 @@ def label(value: t.Any) -> str:
 
 def condition_value(value: t.Any) -> t.Any:
     """What a condition compares with."""
+    value = str(value) if isinstance(value, WrittenBool) else number(value)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, str))):
         raise wrong(f"expected a number or text, got {kind(value)}; write for example value: 2")
     return value
@@ -249,7 +288,7 @@ def port_entry(value: t.Any) -> t.Any:
             entry["protocol"] = match[4]
         return entry
     if isinstance(value, int) and not isinstance(value, bool):
-        return {"host": port(value)}
+        return {"host": port(value)}  # a number that can be read in two ways is refused there
     return value
 
 
@@ -269,8 +308,8 @@ def image_entry(value: t.Any) -> t.Any:
 
 
 def restart(value: t.Any) -> t.Any:
-    """A restart policy; YAML reads ``no`` without quotes as false."""
-    return "no" if value is False else value
+    """A restart policy; ``no`` without quotes and false are the same."""
+    return "no" if value is False or (isinstance(value, WrittenBool) and not value.value) else value
 
 
 def health_test(value: t.Any) -> t.List[str]:
@@ -293,7 +332,7 @@ def variables(value: t.Any) -> t.Any:
     for key in value:
         if not isinstance(key, str) or not _VARIABLE.match(key):
             raise wrong(f"{kind(key)} is not a variable name; use letters, digits and '_', a letter first")
-    return value
+    return anything(value)
 
 
 def _schema(*types: str, **more: t.Any) -> WithJsonSchema:
@@ -303,6 +342,7 @@ def _schema(*types: str, **more: t.Any) -> WithJsonSchema:
 _WORDS: t.Dict[str, t.Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number", "boolean"]}}]}
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}$"
 
+Anything = t.Annotated[t.Any, BeforeValidator(anything)]
 Text = t.Annotated[str, BeforeValidator(text), _schema("string", "number", "boolean")]
 Name = t.Annotated[str, BeforeValidator(name), _schema("string", pattern=_NAME_PATTERN)]
 Prefix = t.Annotated[str, BeforeValidator(prefix), _schema("string", pattern=r"^$|" + _NAME_PATTERN)]
