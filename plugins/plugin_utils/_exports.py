@@ -23,6 +23,8 @@ Addresses = t.Mapping[str, str]
 Export = t.Dict[str, t.Any]
 
 VALIDATOR = "validator"
+# Roles of nodes that are set up as validators.
+VOTERS = (VALIDATOR, "candidate")
 # What nodes.json must say of every node.
 NEEDED = ("rpc", "metrics")
 # Characters that mean themselves to a shell and to `docker --env-file`, which knows no quotes.
@@ -55,7 +57,7 @@ def nodes_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
             cluster["name"]: {
                 "description": f"Cluster {cluster['name']} of gravity.cluster",
                 "nodes": [node["name"] for node in nodes],
-                "test_suites": [],
+                "test_suites": ["all"],
             }
         },
         "nodes": {node["name"]: _record(node, places[node["name"]], primary) for node in nodes},
@@ -142,7 +144,10 @@ def _record(node: Data, places: Places, primary: t.Optional[str]) -> t.Dict[str,
     host = places["rpc"].host
     ports = {f"{name}_port": places[name].port if name in places and places[name].host == host else None for name in (*NEEDED, "ws", "p2p")}
     role = "read_only" if node["role"] != VALIDATOR else "primary" if node["name"] == primary else "secondary"
-    return {"type": node["role"], "role": role, "host": host, **ports}
+    # Its reader knows two types, and connects to no other port than rpc, metrics and ws.
+    if "p2p" not in places:
+        ports["p2p_port"] = ((node.get("ports") or {}).get("p2p") or {}).get("container")
+    return {"type": VALIDATOR if node["role"] in VOTERS else "vfn", "role": role, "host": host, **ports}
 
 
 def _unpublished(places: t.Mapping[str, Places]) -> t.List[str]:

@@ -22,6 +22,7 @@ Data = t.Dict[str, t.Any]
 # What the tooling takes when the file does not say where the genesis is.
 GENESIS_PATH = "./output/genesis.json"
 WAYPOINT_PATH = "./output/waypoint.txt"
+RELAYER_URL = "https://sepolia.drpc.org"
 
 # Its roles and ours: those of the genesis vote, the other validators may join them later.
 ROLES = {"genesis": "validator", "validator": "candidate", "vfn": "vfn", "pfn": "pfn"}
@@ -58,7 +59,7 @@ SILENT = {"genesis": ("ws_port",), "validator": ("ws_port",), "vfn": ("https_por
 
 SETTINGS = ("seeds", "discovery_method", "vfn_discovery_method", "txpool_max_account_slots", "prune_transactionlookup_distance")
 RPC_SETTINGS = ("http_corsdomain", "http_api", "ws_origins", "ws_api")
-ADDRESSES = ("address", "operator_address", "owner_address", "staker_address", "stake_amount")
+ADDRESSES = ("address", "operator_address", "owner_address", "staker_address", "stake_amount", "consensus_pop")
 REMOVED = {"shadow_of": "seeds = [{ from = ... }]", "public_seed_of": "seeds = [{ from = ... }]"}
 # Of nodes that are processes, and older names.
 KNOWN = {
@@ -75,6 +76,20 @@ KNOWN = {
     "voting_power",
     "stake_amount",
 }
+
+# Tables of a cluster.toml, and what we use of them; the table docker is ours alone, so nothing else may stand there.
+TABLES: t.Mapping[str, t.Mapping[str, type]] = {
+    "genesis_source": {"genesis_path": str, "waypoint_path": str},
+    "rpc": dict.fromkeys(RPC_SETTINGS, str),
+    "relayer": {"relayer_rpc_url": str},
+    "docker": {"image": str, "genesis_image": str, "network": dict},
+}
+STRICT = "docker"
+WORDS: t.Mapping[type, str] = {str: "a text", dict: "a table", list: "a list"}
+# Of a genesis.toml: what stands beside the input of the genesis, and what a made genesis lacks without it.
+AFTERWARDS = ("faucet", "hardforks", "gravity_min_base_fee")
+RELAYER = "relayer_config.json"
+TEMPLATES = ("reth_config.json.tpl", "reth_config_vfn.json.tpl", "reth_config_pfn.json.tpl")
 
 HERE = ("127.0.0.1", "localhost", "0.0.0.0")
 # A voting power beyond this is one in wei that has no common divisor with the others.
@@ -104,6 +119,7 @@ class _Translation:
         self.hosts: t.Dict[str, Data] = {}
         self.genesis_toml = self._genesis_toml()
         self.validators = {one.get("id"): one for one in self.genesis_toml.get("genesis_validators") or []}
+        self._check_tables()
         source = data.get("genesis_source") or {}
         self.genesis_path: str = source.get("genesis_path") or GENESIS_PATH
         self.waypoint_path: str = source.get("waypoint_path") or WAYPOINT_PATH
@@ -140,7 +156,33 @@ class _Translation:
         if not os.path.exists(path):
             return {}
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return read_toml(stream.read(), path)
+            found = read_toml(stream.read(), path)
+        problems = Problems(path, found)
+        for key in ("genesis_validators", "shadow_nodes"):
+            entries = found.get(key) or []
+            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+                problems.add((key,), f"expected tables, got {kind(entries)}; write each as [[{key}]]")
+        _check_table(problems, ("genesis",), found.get("genesis"))
+        genesis = found.get("genesis")
+        if isinstance(genesis, dict):
+            for key in ("randomness_config", "jwk_config", "oracle_config"):
+                _check_table(problems, ("genesis", key), genesis.get(key))
+        problems.raise_any()
+        return found
+
+    def _check_tables(self) -> None:
+        """Refuse tables and values of another type, and whatever the table that only we read does not have."""
+        for name, keys in TABLES.items():
+            table = self.data.get(name) or {}
+            _check_table(self.problems, (name,), table)
+            for key, value in table.items() if isinstance(table, dict) else ():
+                if key in keys and not isinstance(value, keys[key]):
+                    self.problems.add((name, key), f"expected {WORDS[keys[key]]}, got {kind(value)}; fix it")
+                elif key not in keys and name == STRICT:
+                    self.problems.add((name, key), f"unknown key; {nearest(key, keys)}")
+                elif key not in keys:
+                    self.warnings.append(f"{name}.{key} is not used; {nearest(key, keys)}")
+        self.problems.raise_any()
 
     def _beside(self, path: str) -> str:
         return os.path.join(self.folder, os.path.expanduser(path))
@@ -175,7 +217,10 @@ class _Translation:
                 self.problems.add((*path, key), f"the tooling has removed it; use {REMOVED[key]}")
             elif key not in KNOWN:
                 self.warnings.append(f"{name}: {key} is not used; {nearest(key, KNOWN)}")
-        if (given.get("identity") or {}).get("source", "file") != "file":
+        identity = given.get("identity") or {}
+        if not isinstance(identity, dict):
+            self.problems.add((*path, "identity"), f"expected a table, got {kind(identity)}; write {{ source = ... }}, or leave it out")
+        elif identity.get("source", "file") != "file":
             self.problems.add((*path, "identity", "source"), f"{name}: only identities in files are supported; use file, or leave it out")
 
     def _settings(self, name: str, given: Data) -> Data:
@@ -247,19 +292,64 @@ class _Translation:
         relayer = (self.data.get("relayer") or {}).get("relayer_rpc_url")
         if relayer:
             config["relayer_rpc_url"] = relayer
+        config.update(self._relayer(relayer))
+        self.warnings += [
+            f"{name} beside the file is not used: reth_config.json is rendered as the tooling does without it"
+            for name in TEMPLATES
+            if os.path.exists(self._beside(name))
+        ]
         if docker.get("genesis_image") and not os.path.exists(self._beside(self.genesis_path)):
             config["genesis"] = {"image": docker["genesis_image"]}
+            self._warn_of_the_maker()
         else:
+            hosts = sorted({str(one["host"]) for one in self.validators.values() if one.get("host")})
+            if hosts:
+                config["genesis_hosts"] = hosts
             config["genesis"] = {"path": self.genesis_path}
             config["waypoint"] = {"path": self.waypoint_path}
         settings = genesis_config(self.genesis_toml.get("genesis") or {})
         return {**config, **({"genesis_config": settings} if settings else {})}
 
+    def _relayer(self, url: t.Optional[str]) -> Data:
+        """The relayer_config.json beside the file, which the tooling's runner takes instead of its own."""
+        path = self._beside(RELAYER)
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read().replace("${RELAYER_RPC_URL}", url or RELAYER_URL)
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            problems = Problems(path)
+            problems.add((), "not a JSON object; fix it, or remove it so that it is rendered")
+            problems.raise_any()
+        return {"relayer_config": found}
+
+    def _warn_of_the_maker(self) -> None:
+        """What the tooling puts into a genesis beside its input, and the image that makes it is not told."""
+        genesis = self.genesis_toml.get("genesis") or {}
+        lacking = [f"genesis.{key}" for key in AFTERWARDS if key in genesis]
+        lacking += [f"shadow_fullnode of {name}" for name, one in self.validators.items() if one.get("shadow_fullnode")]
+        if lacking:
+            what = f"{', '.join(lacking)} of genesis.toml is not given to docker.genesis_image"
+            self.warnings.append(f"{what}: let the image add it, or make the genesis with the tooling")
+
+
+def _check_table(problems: Problems, path: Path, value: t.Any) -> None:
+    if value is not None and not isinstance(value, dict):
+        problems.add(path, f"expected a table, got {kind(value)}; write it as [{path[-1]}]")
+
 
 def genesis_config(genesis: Data) -> Data:
     """The settings of validator_genesis.json that the table ``genesis`` of a genesis.toml stands for."""
-    left_out = ("chain_id", "faucet", "hardforks", "randomness_config", "jwk_config")
+    left_out = ("chain_id", *AFTERWARDS, "randomness_config", "jwk_config")
     found: Data = {_camel(key): _camels(value) for key, value in genesis.items() if key not in left_out}
+    bridge = (found.get("oracleConfig") or {}).get("bridgeConfig") or {}
+    if "trustedSourceId" in bridge:
+        # What makes the genesis takes it as text only.
+        bridge["trustedSourceId"] = str(bridge["trustedSourceId"])
     randomness = genesis.get("randomness_config") or {}
     if randomness:
         thresholds = {_camel(key): value for key, value in randomness.items() if key != "variant"}

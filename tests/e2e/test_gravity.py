@@ -391,6 +391,7 @@ MISTAKES: t.Dict[str, t.Tuple[t.Callable[[t.Dict[str, t.Any]], t.Any], t.List[st
     "another file": (
         lambda spec: spec["config"].update(genesis={"path": "other.json", "pth": "x", "checksum": "sha256:" + "1" * 64}),
         [
+            "genesis: it names its validators on the loopback",
             "genesis: its config.chainId is 1, and network.chain_id of the spec is 7777; bring the genesis of this chain, or set",
             f"and not {'1' * 64}; bring the right file, or mend config.genesis.checksum",
             "genesis: unknown key pth in config.genesis; use path or url, and checksum, or image, command and output",
@@ -399,6 +400,10 @@ MISTAKES: t.Dict[str, t.Tuple[t.Callable[[t.Dict[str, t.Any]], t.Any], t.List[st
     "the genesis of others": (
         lambda spec: spec["config"].update(genesis={"path": "own.json"}),
         ["node_0, node_1, node_2, node_3: the genesis that is brought names the keys of its validators, and theirs are not brought"],
+    ),
+    "a genesis on the loopback": (
+        lambda spec: spec["config"].update(genesis={"path": "own.json"}, genesis_hosts=["localhost"]),
+        ["genesis: it names its validators on the loopback (127.0.0.1), where containers do not meet; make a new one with each"],
     ),
     "nodes": (
         of_nodes,
@@ -422,7 +427,10 @@ MISTAKES: t.Dict[str, t.Tuple[t.Callable[[t.Dict[str, t.Any]], t.Any], t.List[st
 def test_mistakes(engine: docker.APIClient, images: t.Dict[str, str], tmp_path: Path, mistake: str) -> None:
     cluster = new_cluster(engine, tmp_path, images)
     for name, chain in (("other.json", 1), ("own.json", 7777)):
-        (tmp_path / name).write_text(json.dumps({"config": {"chainId": chain}}), encoding="utf-8")
+        # As in the storage of a contract: a length, and the text.
+        slot = "0x17" + b"/ip4/127.0.0.1/tcp/6180".hex()
+        alloc = {"0x2": {"storage": {"0x1": slot}}} if name == "other.json" else {}
+        (tmp_path / name).write_text(json.dumps({"config": {"chainId": chain}, "alloc": alloc}), encoding="utf-8")
     change, lines = MISTAKES[mistake]
     change(cluster.spec)
     cluster.write()

@@ -62,12 +62,18 @@ def test_nodes_json_has_the_shape_that_its_reader_takes() -> None:
     assert list(document) == ["network", "clusters", "nodes"]
     assert document["network"] == {"name": "demo-net", "chain_id": 1337}
     assert document["clusters"]["demo"]["nodes"] == ["node_0", "node_1", "node_2"]
-    assert document["clusters"]["demo"]["test_suites"] == []
+    assert document["clusters"]["demo"]["test_suites"] == ["all"]
     assert isinstance(document["clusters"]["demo"]["description"], str)
     known = nodes_of(made)
-    assert known["node_1"] == NodeInfo("node_1", "validator", "secondary", "127.0.0.1", 8546, 9002)
+    assert known["node_1"] == NodeInfo("node_1", "validator", "secondary", "127.0.0.1", 8546, 9002, p2p_port=8545)
     assert [(one.type, one.role) for one in known.values()] == [("validator", "primary"), ("validator", "secondary"), ("vfn", "read_only")]
     assert made["content"].endswith("}\n")
+
+
+def test_nodes_json_knows_two_types() -> None:
+    known = nodes_of(nodes_export([node(0), node(1, "candidate"), node(2, "pfn"), node(3, "fullnode")], CLUSTER, LOCAL))
+    assert [one.type for one in known.values()] == ["validator", "validator", "vfn", "vfn"]
+    assert [one.role for one in known.values()] == ["primary", "read_only", "read_only", "read_only"]
 
 
 def test_the_first_of_the_chosen_validators_is_primary() -> None:
@@ -75,9 +81,9 @@ def test_the_first_of_the_chosen_validators_is_primary() -> None:
     assert [one.role for one in known.values()] == ["read_only", "primary", "secondary"]
 
 
-def test_ports_that_are_published_are_named_and_others_are_null() -> None:
+def test_ports_that_are_published_are_named_and_p2p_is_the_containers_otherwise() -> None:
     one = nodes_of(nodes_export([node(ws=port(8746))], CLUSTER, LOCAL))["node_0"]
-    assert (one.ws_port, one.p2p_port) == (8746, None)
+    assert (one.ws_port, one.p2p_port) == (8746, 8545)
     del (bare := node())["ports"]["ws"], bare["ports"]["p2p"]
     one = nodes_of(nodes_export([bare], CLUSTER, LOCAL))["node_0"]
     assert (one.ws_port, one.p2p_port) == (None, None)

@@ -53,6 +53,7 @@ nodes:
         - from: vfn_0
         - {peer_id: '0x%064d', host: seed.example.org, port: 6180, network_pk: '0x%064d', role: PreferredUpstream}
   pfn_1: {role: pfn}
+  pfn_2: {role: pfn, config: {seeds: [{peer_id: '0xab', address: /dns/seed.example.org/tcp/1/noise-ik/cd/handshake/0, role: Downstream}]}}
   node_9:
     role: candidate
     config:
@@ -141,6 +142,11 @@ def test_more_keys_and_other_paths(rendered: dict[str, dict[str, Any]]) -> None:
     assert arguments["datadir"] == "/fast/db/reth"
     assert found["reth_config.json"]["env_vars"] == {"BATCH_INSERT_TIME": 20, "MALLOC_CONF": "thp:always"}
     assert {volume["target"] for volume in rendered["node_9"]["volumes"]} == {"/etc/gravity", "/gravity/data"}
+
+
+def test_a_seed_with_an_address(rendered: dict[str, dict[str, Any]]) -> None:
+    networks = files(rendered["pfn_2"])["public_full_node.yaml"]["full_node_networks"]
+    assert networks[0]["seeds"] == {"0xab": {"addresses": ["/dns/seed.example.org/tcp/1/noise-ik/cd/handshake/0"], "role": "Downstream"}}
 
 
 def test_a_peer_that_is_named(rendered: dict[str, dict[str, Any]]) -> None:

@@ -88,6 +88,7 @@ def test_what_stands_beside_the_file(tmp_path: Path) -> None:
     node = spec["nodes"]["node1"]
     assert node["voting_power"] == 3
     assert spec["nodes"]["node2"]["voting_power"] == 2
+    assert "genesis_hosts" not in spec["config"]
     assert node["config"] == {
         "address": "0xab",
         "stake_amount": "3000000000000000000",
@@ -148,6 +149,12 @@ def test_a_host_that_is_called_like_its_node_is_the_container(tmp_path: Path) ->
         (HEAD + NODE + NODE, "nodes[1].id: node1 is there already; keep one of the two"),
         ("[cluster]\n" + NODE, "cluster.name: missing; add it, as every object on a Docker host carries it"),
         (HEAD + NODE + 'shadow_of = "x"\n', "nodes[0].shadow_of: the tooling has removed it; use seeds = [{ from = ... }]"),
+        ("rpc = 3\n" + HEAD + NODE, "rpc: expected a table, got the number 3; write it as [rpc]"),
+        (HEAD + NODE + "[rpc]\nhttp_api = 3\n", "rpc.http_api: expected a text, got the number 3; fix it"),
+        (HEAD + NODE + "[docker]\nimgae = 'x'\n", "docker.imgae: unknown key; did you mean 'image'?"),
+        (HEAD + NODE + "[docker]\nnetwork = 'x'\n", "docker.network: expected a table, got 'x'; fix it"),
+        (HEAD + NODE + "[genesis_source]\ngenesis_path = 1\n", "genesis_source.genesis_path: expected a text, got the number 1; fix it"),
+        (HEAD + NODE + "identity = 3\n", "nodes[0].identity: expected a table, got the number 3; write { source = ... }, or leave it out"),
         (
             HEAD + NODE + 'identity = { source = "gcp_secret", secret = "s" }\n',
             "nodes[0].identity.source: node1: only identities in files are supported; use file, or leave it out",
@@ -167,6 +174,58 @@ def test_a_key_that_nobody_knows_is_warned_of(tmp_path: Path) -> None:
     assert spec_of(HEAD + NODE + "rpc_prt = 1\n", tmp_path)[1] == ["node1: rpc_prt is not used; did you mean 'rpc_port'?"]
 
 
+def test_a_misspelt_setting_of_a_table_is_warned_of(tmp_path: Path) -> None:
+    assert spec_of(HEAD + NODE + "[rpc]\nhttp_apy = 'eth'\n", tmp_path)[1] == ["rpc.http_apy is not used; did you mean 'http_api'?"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("genesis_validators = 3\n", "genesis_validators: expected tables, got the number 3; write each as [[genesis_validators]]"),
+        ("genesis = 'x'\n", "genesis: expected a table, got 'x'; write it as [genesis]"),
+        ("[genesis]\njwk_config = 1\n", "genesis.jwk_config: expected a table, got the number 1; write it as [jwk_config]"),
+    ],
+)
+def test_mistakes_beside_the_file(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "genesis.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecInvalid) as refused:
+        spec_of(HEAD + NODE, tmp_path)
+    assert [one.partition("genesis.toml: ")[2] for one in refused.value.lines] == [line]
+
+
+def test_what_the_maker_of_the_genesis_is_not_told(tmp_path: Path) -> None:
+    """The tooling puts these into the genesis itself; its hosts are those of the genesis that it made."""
+    (tmp_path / "genesis.toml").write_text(
+        "[genesis]\ngravity_min_base_fee = 1\n[genesis.faucet]\nbalance = '1'\n[genesis.hardforks]\nalphaBlock = 1\n"
+        '[[genesis_validators]]\nid = "node1"\nhost = "127.0.0.1"\nconsensus_pop = "0x00"\nshadow_fullnode = "v"\n'
+        '[[shadow_nodes]]\nid = "v"\n',
+        encoding="utf-8",
+    )
+    spec, warnings = spec_of(HEAD + NODE + '[docker]\ngenesis_image = "maker:1"\n', tmp_path)
+    assert warnings == [
+        (
+            "genesis.faucet, genesis.hardforks, genesis.gravity_min_base_fee, shadow_fullnode of node1 of genesis.toml is not given to "
+            "docker.genesis_image: let the image add it, or make the genesis with the tooling"
+        )
+    ]
+    assert "genesis_config" not in spec["config"]
+    assert "genesis_hosts" not in spec["config"]
+    assert spec["nodes"]["node1"]["config"]["consensus_pop"] == "0x00"
+    spec, warnings = spec_of(HEAD + NODE, tmp_path)
+    assert (spec["config"]["genesis_hosts"], warnings) == (["127.0.0.1"], [])
+
+
+def test_the_relayer_config_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "relayer_config.json").write_text('{"uri_mappings": {"gravity://1": "${RELAYER_RPC_URL}"}}', encoding="utf-8")
+    (tmp_path / "reth_config_vfn.json.tpl").write_text("{}", encoding="utf-8")
+    spec, warnings = spec_of(HEAD + NODE + '[relayer]\nrelayer_rpc_url = "http://x"\n', tmp_path)
+    assert spec["config"]["relayer_config"] == {"uri_mappings": {"gravity://1": "http://x"}}
+    assert warnings == ["reth_config_vfn.json.tpl beside the file is not used: reth_config.json is rendered as the tooling does without it"]
+    (tmp_path / "relayer_config.json").write_text("[", encoding="utf-8")
+    with pytest.raises(SpecInvalid, match=r"relayer_config.json: not a JSON object; fix it, or remove it so that it is rendered"):
+        spec_of(HEAD + NODE, tmp_path)
+
+
 def test_a_spec_of_our_own_in_toml() -> None:
     data = read('plugin = "gravity.cluster.spec"\ncluster_name = "x"\n[nodes.node_0]\n', "x.toml")
     assert not is_cluster_toml(data)
@@ -180,13 +239,21 @@ def test_settings_of_the_genesis() -> None:
         "faucet": {"address": "0x"},
         "validator_config": {"minimum_bond": "1", "auto_evict_threshold_pct": 0},
         "randomness_config": {"variant": 1, "secrecy_threshold": 5, "fast_path_secrecy_threshold": 6},
-        "oracle_config": {"source_types": [1], "tasks": [{"source_type": 0, "task_name": "sepolia"}]},
+        "oracle_config": {
+            "source_types": [1],
+            "bridge_config": {"trusted_source_id": 31337},
+            "tasks": [{"source_type": 0, "task_name": "sepolia"}],
+        },
         "jwk_config": {"issuers": ["0x1"], "jwks": [{"kid": "k", "some_field": "x"}]},
     }
     assert genesis_config(genesis) == {
         "majorVersion": 2,
         "validatorConfig": {"minimumBond": "1", "autoEvictThresholdPct": 0},
         "randomnessConfig": {"variant": 1, "configV2": {"secrecyThreshold": 5, "fastPathSecrecyThreshold": 6}},
-        "oracleConfig": {"sourceTypes": [1], "tasks": [{"sourceType": 0, "taskName": "sepolia"}]},
+        "oracleConfig": {
+            "sourceTypes": [1],
+            "bridgeConfig": {"trustedSourceId": "31337"},
+            "tasks": [{"sourceType": 0, "taskName": "sepolia"}],
+        },
         "jwkConfig": {"issuers": ["0x1"], "jwks": [[{"kid": "k", "some_field": "x"}]]},
     }
