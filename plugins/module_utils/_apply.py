@@ -23,6 +23,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._observed import (
     ObservedNetwork,
     inspected,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import NEXT
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
     NONE,
@@ -41,8 +42,6 @@ from ansible_collections.gravity.cluster.plugins.module_utils._progress import P
 with contextlib.suppress(ImportError):  # the Engine's constructor reports it
     import docker.errors
 
-# Ends the name of a container that is to take another's place.
-NEXT = "-next"
 # After the Engine reports a stop, its process must be gone within this time (seconds).
 EXIT_PATIENCE = 10.0
 # How long a network may take to notice that its last container left (seconds).

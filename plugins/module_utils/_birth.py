@@ -193,8 +193,8 @@ def check_names(engine: Engine, newborn: t.Sequence[Node]) -> None:
     for node in newborn:
         if node.volume in there:
             raise Refused(
-                f"volume {node.volume}: exists and carries no genesis of this cluster: remove it when its data can go "
-                f"(docker volume rm {node.volume}), or give {node.name} another container_name"
+                f"volume {node.volume}: exists and carries no genesis of this cluster: look whose it is (docker volume inspect "
+                f"{node.volume}), and give {node.name} another container_name"
             )
 
 
@@ -237,7 +237,7 @@ def open_birth(engine: Engine, spec: Spec, name: str, newborn: t.Sequence[Node])
                 time.sleep(PATIENCE)
                 return None
             raise Refused(
-                f"container {name}: exists and is not ours, and its name is needed: rename or remove it (docker rm {name})"
+                f"container {name}: exists and is not ours, and its name is needed: rename it (docker rename {name} NAME)"
             ) from exc
         raise
     return str(created["Id"])

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
@@ -69,9 +70,9 @@ def run_command(engine: Engine, node: str, container: str, command: t.Sequence[s
 
 def find_nodes(engine: Engine, cluster: str, names: t.Optional[t.Sequence[str]]) -> t.Dict[str, t.Optional[t.Mapping[str, t.Any]]]:
     """The Engine's list entries of the nodes ``names`` (None: of all nodes that have a container); None for one without container."""
-    with engine.translating(f"listing the containers of {cluster}"):
-        entries = engine.api.containers(all=True, filters=_labels.select(cluster, "node"))
-    found = {str(entry["Labels"].get(_labels.NODE, entry["Names"][0].lstrip("/"))): entry for entry in entries}
+    # A killed run leaves two containers of a node; the one that has the node's own place counts.
+    entries = sorted(Owner(engine, cluster).list("node"), key=lambda entry: len(name_of(entry)), reverse=True)
+    found = {str(entry["Labels"].get(_labels.NODE, name_of(entry))): entry for entry in entries}
     wanted = sorted(found) if names is None else list(dict.fromkeys(names))
     return {name: found.get(name) for name in wanted}
 

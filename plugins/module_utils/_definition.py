@@ -159,7 +159,7 @@ class ContainerDefinition:
 
     def payload(self, cluster: str, network: t.Optional[str]) -> t.Dict[str, t.Any]:
         """The body of the Engine's request to create this container, attached to ``network``."""
-        all_labels = {**self.labels, **self.own_labels(cluster, "node")}
+        all_labels = {**self.labels, **self.own_labels(cluster, "node"), labels.CONTAINER: self.name}
         if self.files:
             all_labels[labels.FILES] = json.dumps({file.path: file.digest for file in self.files}, sort_keys=True)
         host: t.Dict[str, t.Any] = {

@@ -296,8 +296,8 @@ def volume_from(item: t.Mapping[str, t.Any], flavor: str, host: str = "") -> t.O
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Refused(
-            f"volume {item['Name']}: its labels of a genesis are damaged: remove it when its data can go "
-            f"(docker volume rm {item['Name']}), and run again"
+            f"volume {item['Name']}: its labels of a genesis are damaged: look at them (docker volume inspect {item['Name']}) "
+            "and restore the volume with its labels from a backup; it may hold keys"
         ) from None
 
 
@@ -370,8 +370,7 @@ def _one_genesis(volumes: t.Sequence[Volume], purge: str) -> None:
     if len(by_digest) > 1:
         listed = "; ".join(f"{digest[:12]}: {', '.join(sorted(names))}" for digest, names in sorted(by_digest.items()))
         raise Refused(
-            f"volumes of {len(by_digest)} different geneses ({listed}): keep one: remove the volumes of the other when their data can go "
-            f"(docker volume rm), {purge}"
+            f"volumes of {len(by_digest)} different geneses ({listed}): keep one: back the others' volumes up and move them away, {purge}"
         )
 
 

@@ -19,6 +19,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, EngineOptions
 from ansible_collections.gravity.cluster.plugins.module_utils._engine_info import SEARCH_PATH, ask, distribution, user_name
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineError
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of
 
 Data = t.Dict[str, t.Any]
 
@@ -32,6 +33,7 @@ def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> 
     answer = ask(options)
     engine = {key: answer[key] for key in ("answers", "reason", "error", "version", "api_version", "architecture")}
     containers: t.List[Data] = []
+    own: t.List[Data] = []
     networks: t.List[Data] = []
     root = DATA_ROOT
     info: Data = {}
@@ -41,8 +43,11 @@ def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> 
             client = Engine(options)
             with client.translating("looking at the Engine"):
                 info = client.api.info()
+                engine["id"] = info.get("ID")
                 root = info.get("DockerRootDir") or root
                 containers = client.api.containers(all=True)
+                owner = Owner(client, cluster)
+                own = [one for one in containers if owner.owns(one)]
                 networks = client.api.networks()
         except EngineError as exc:
             engine.update(answers=False, reason="unreachable", error=exc.message)
@@ -56,9 +61,9 @@ def host_info(options: EngineOptions, cluster: str, encrypted: bool = False) -> 
         "uid": os.geteuid(),
         "user": user_name(os.geteuid()),
         "disk": disk(root),
-        "sockets": sockets(published(containers, cluster)),
+        "sockets": sockets(published(containers, own)),
         "networks": [network(item, cluster) for item in networks],
-        "nodes": carried(containers, cluster),
+        "nodes": carried(own),
         "routes": routes(),
         "mtu": default_mtu(),
         "swarm": swarm_of(info),
@@ -110,20 +115,20 @@ def disk(path: str) -> Data:
     return {"path": path, "free": found.free, "total": found.total}
 
 
-def published(containers: t.Iterable[Data], cluster: str) -> t.Dict[t.Tuple[int, str], t.Tuple[str, bool]]:
-    """(host port, protocol) -> the container that publishes it, and whether it is of ``cluster``."""
+def published(containers: t.Iterable[Data], own: t.Sequence[Data]) -> t.Dict[t.Tuple[int, str], t.Tuple[str, bool]]:
+    """(host port, protocol) -> the container that publishes it, and whether it is one of ours."""
     found = {}
     for one in containers:
-        name = str((one.get("Names") or ["?"])[0]).lstrip("/")
+        name = name_of(one)
         for port in one.get("Ports") or []:
             if port.get("PublicPort"):
-                found[int(port["PublicPort"]), str(port.get("Type") or "tcp")] = (name, labels.is_own(one.get("Labels"), cluster))
+                found[int(port["PublicPort"]), str(port.get("Type") or "tcp")] = (name, one in own)
     return found
 
 
-def carried(containers: t.Iterable[Data], cluster: str) -> t.List[str]:
-    """The nodes of ``cluster`` that have a container here."""
-    own = [one["Labels"] for one in containers if labels.is_own(one.get("Labels"), cluster)]
+def carried(containers: t.Iterable[Data]) -> t.List[str]:
+    """The nodes that these containers are of."""
+    own = [one["Labels"] for one in containers]
     return sorted(marks[labels.NODE] for marks in own if labels.NODE in marks)
 
 

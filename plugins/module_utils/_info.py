@@ -11,9 +11,10 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
-from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import state_of
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import inspect_own
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import Prober, at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 from ansible_collections.gravity.cluster.plugins.module_utils._sight import Answer, Chain, chain_of, stamp
@@ -66,11 +67,7 @@ def voters(volumes: t.Sequence[t.Mapping[str, str]], containers: t.Mapping[str, 
 
 def inspect_all(engine: Engine, cluster: str) -> t.Dict[str, Inspection]:
     """The inspections of a cluster's node containers, by container name."""
-    with engine.translating(f"listing the containers of {cluster}"):
-        entries = engine.api.containers(all=True, filters=_labels.select(cluster, "node"))
-    # One may be removed between the list and now.
-    found = [data for data in each(entries, lambda entry: engine.inspect(entry["Id"])) if data is not None]
-    return {str(data["Name"]).lstrip("/"): data for data in found}
+    return t.cast("t.Dict[str, Inspection]", inspect_own(engine, cluster, "node"))
 
 
 def _node(data: Inspection) -> str:

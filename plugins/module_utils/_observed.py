@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner
 
 # The states of a node. ABSENT has no container.
 STOPPED, STARTING, RUNNING, UNHEALTHY, ERROR, ABSENT = "stopped", "starting", "running", "unhealthy", "error", "absent"
@@ -188,11 +189,15 @@ class Observed:
     images: t.Mapping[str, t.Optional[str]] = field(default_factory=dict)
 
 
-def observe(engine: Engine, cluster: str, images: t.Iterable[str], volumes: bool, concurrency: int = 8) -> Observed:
-    """Look at the objects of ``cluster``, at all networks, at ``images``, and (if ``volumes``) at all volumes."""
+def observe(
+    engine: Engine, cluster: str, images: t.Iterable[str], volumes: bool, concurrency: int = 8, expected: t.Iterable[str] = ()
+) -> Observed:
+    """Look at the objects of ``cluster``, at all networks, at ``images``, and (if ``volumes``) at all volumes.
+
+    ``expected`` are the names of the containers that the cluster is to have.
+    """
     api = engine.api
-    with engine.translating("listing containers"):
-        listed = api.containers(all=True, filters=labels.select(cluster))
+    listed = Owner(engine, cluster, expected).list()
     with engine.translating("listing networks"):
         networks = api.networks()
     known: t.Dict[str, ObservedVolume] = {}

@@ -16,6 +16,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import NetworkDefinition, Port
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import UNIX, Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedNetwork
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import name_of
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, Subnet, contains, parsed_subnet
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
@@ -31,6 +32,9 @@ from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
 )
 from ansible_collections.gravity.cluster.plugins.module_utils._sockets import Socket, collide
 
+# The Engine's words for a container with a process.
+AT_WORK = frozenset({"running", "paused", "restarting"})
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -38,6 +42,8 @@ class Surroundings:
 
     # Every container: the Engine's list.
     containers: t.Tuple[t.Mapping[str, t.Any], ...] = ()
+    # Ids of those that are the cluster's own.
+    own: t.FrozenSet[str] = frozenset()
     # Network name -> names of the containers that run in it.
     attached: t.Mapping[str, t.Tuple[str, ...]] = field(default_factory=dict)
     # Names of the images, asked for when one is missing.
@@ -47,6 +53,10 @@ class Surroundings:
     hides: bool = False
     # Whether a socket can be taken; None when that cannot be told from here.
     bind: t.Optional[t.Callable[[Socket], t.Optional[str]]] = None
+
+    def owns(self, entry: t.Mapping[str, t.Any]) -> bool:
+        """Whether an entry of the list is a container of the cluster, and no copy of one."""
+        return entry.get("Id") in self.own
 
 
 def look_around(engine: Engine, observed: Observed, plan: Plan) -> Surroundings:
@@ -75,7 +85,8 @@ def look_around(engine: Engine, observed: Observed, plan: Plan) -> Surroundings:
             swarm = api.info().get("Swarm") or {}
             hides = swarm.get("LocalNodeState") == "active" and not swarm.get("ControlAvailable")
     local = engine.options.url.startswith(UNIX) and os.name == "posix"
-    return Surroundings(containers, attached, images, cpus, hides, bind_failure if local else None)
+    own = frozenset(one.id for one in observed.containers)
+    return Surroundings(containers, own, attached, images, cpus, hides, bind_failure if local else None)
 
 
 def homeless(observed: Observed, plan: Plan) -> t.List[t.Tuple[Step, str]]:
@@ -93,7 +104,7 @@ def homeless(observed: Observed, plan: Plan) -> t.List[t.Tuple[Step, str]]:
 
 def check(request: Request, observed: Observed, plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Note in ``problems`` what stands against ``plan``; images are checked apart."""
-    check_names(request, plan, around, problems)
+    check_names(plan, around, problems)
     check_named(request, observed, plan, around, problems)
     for step in plan.networks:
         if step.action == REMOVE:
@@ -103,23 +114,19 @@ def check(request: Request, observed: Observed, plan: Plan, around: Surroundings
         check_addresses(request, request.network, observed, plan, around, problems)
     check_volumes(request, observed, problems)
     check_resources(plan, around, problems)
-    check_ports(request, plan, around, problems)
+    check_ports(plan, around, problems)
+    check_sharing(plan, around, problems)
 
 
-def check_names(request: Request, plan: Plan, around: Surroundings, problems: Problems) -> None:
+def check_names(plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Names that others use, and nodes that have nothing to start."""
-    foreign = {
-        name.lstrip("/"): one
-        for one in around.containers
-        if not labels.is_own(one.get("Labels"), request.cluster)
-        for name in one.get("Names") or []
-    }
+    foreign = {name.lstrip("/"): one for one in around.containers if not around.owns(one) for name in one.get("Names") or []}
     for step in plan.steps:
         other = foreign.get(step.container) if step.action == CREATE else None
         if other is not None:
             problems.add(
                 f"{step.node}: container name {step.container} is used by {a_thing_of('container', other.get('Labels'))} "
-                f"(image {other.get('Image')}): choose another container_name, or remove it (docker rm -f {step.container})"
+                f"(image {other.get('Image')}): choose another container_name"
             )
 
 
@@ -140,6 +147,12 @@ def a_thing_of(kind: str, own: t.Optional[t.Mapping[str, str]]) -> str:
     return f"a {kind} of cluster {cluster}" if cluster else f"a {kind} that is not ours"
 
 
+def whose(own: t.Optional[t.Mapping[str, str]]) -> str:
+    """In words, which cluster a thing belongs to."""
+    cluster = (own or {}).get(labels.CLUSTER)
+    return f"of cluster {cluster}" if cluster else "not ours"
+
+
 def check_network_removal(request: Request, step: ThingStep, plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Others in a network that is to go."""
     leaving = {one.container for one in plan.steps if one.action == REMOVE}
@@ -147,7 +160,7 @@ def check_network_removal(request: Request, step: ThingStep, plan: Plan, around:
     if staying:
         problems.add(
             f"network {step.name}: {', '.join(staying)} is attached to it and not of cluster {request.cluster}: "
-            f"disconnect it (docker network disconnect {step.name} {staying[0]})"
+            f"ask its owner to leave the network (docker inspect {staying[0]} shows it)"
         )
 
 
@@ -162,9 +175,7 @@ def check_network(
         return
     if found is not None and not labels.is_own(found.labels, request.cluster):
         owner = a_thing_of("network", found.labels)
-        problems.add(
-            f"network {wanted.name}: there is {owner} with this name: choose another name, or remove it (docker network rm {wanted.name})"
-        )
+        problems.add(f"network {wanted.name}: there is {owner} with this name: choose another name (network.name in the spec)")
         return
     step = next(one for one in plan.networks if one.name == wanted.name)
     if step.action == RECREATE:
@@ -183,8 +194,8 @@ def check_network(
         rival = overlap(pool, other) if other.name != wanted.name else None
         if rival:
             problems.add(
-                f"network {wanted.name}: subnet {pool} overlaps {rival} of Docker network {other.name}: "
-                f"choose another subnet, or remove that network (docker network rm {other.name})"
+                f"network {wanted.name}: subnet {pool} overlaps {rival} of Docker network {other.name} ({whose(other.labels)}): "
+                "choose another subnet (network.subnet in the spec)"
             )
 
 
@@ -207,7 +218,7 @@ def check_addresses(
     for one in around.containers:
         name = str((one.get("Names") or ["?"])[0]).lstrip("/")
         endpoint = ((one.get("NetworkSettings") or {}).get("Networks") or {}).get(wanted.name) or {}
-        if endpoint.get("IPAddress") and not (name in moving and labels.is_own(one.get("Labels"), request.cluster)):
+        if endpoint.get("IPAddress") and not (name in moving and around.owns(one)):
             taken[endpoint["IPAddress"]] = name
     for step in plan.steps:
         mine = step.definition.network_ip if step.definition and (step.comes_up or step.connect) else None
@@ -215,7 +226,7 @@ def check_addresses(
         if holder is not None and holder != step.container:
             problems.add(
                 f"{step.node}: address {mine} of network {wanted.name} is taken by container {holder}: "
-                f"choose another address, or disconnect it (docker network disconnect {wanted.name} {holder})"
+                "choose another address (network_ip in the spec)"
             )
 
 
@@ -272,7 +283,7 @@ def check_volumes(request: Request, observed: Observed, problems: Problems) -> N
             if not labels.is_own(found.labels, request.cluster):
                 problems.add(
                     f"{definition.node}: there is {a_thing_of('volume', found.labels)} named {volume.name}: "
-                    f"choose another name, or remove it (docker volume rm {volume.name})"
+                    f"choose another name, or look what is in it first (docker volume inspect {volume.name})"
                 )
             elif definition.genesis and born and born != definition.genesis:
                 problems.add(
@@ -290,14 +301,14 @@ def check_resources(plan: Plan, around: Surroundings, problems: Problems) -> Non
             problems.add(f"{step.node}: cpus {cpus / 1e9:g} is more than the {around.cpus} of this Docker host: lower it")
 
 
-def check_ports(request: Request, plan: Plan, around: Surroundings, problems: Problems) -> None:
+def check_ports(plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Host ports of containers that are about to run."""
     going = {step.container for step in plan.steps if step.action in (RECREATE, REMOVE, STOP)}
     held: t.List[t.Tuple[Socket, str]] = []
     released: t.List[Socket] = []
     for one in around.containers:
         name = str((one.get("Names") or ["?"])[0]).lstrip("/")
-        own = labels.is_own(one.get("Labels"), request.cluster)
+        own = around.owns(one)
         for entry in one.get("Ports") or []:
             if not entry.get("PublicPort"):
                 continue
@@ -317,6 +328,38 @@ def check_ports(request: Request, plan: Plan, around: Surroundings, problems: Pr
                 failure = around.bind(place)
                 if failure:
                     problems.add(f"{step.node}: host port {shown} {failure}")
+
+
+def check_sharing(plan: Plan, around: Surroundings, problems: Problems) -> None:
+    """Another process on the data of a node that is about to run: two would sign with one key."""
+    leaving = {step.observed.id for step in plan.steps if step.observed and step.action in (RECREATE, REMOVE, STOP)}
+    nodes = {step.observed.id: step.node for step in plan.steps if step.observed}
+    users: t.Dict[str, t.List[t.Mapping[str, t.Any]]] = {}
+    for one in around.containers:
+        if one.get("State") in AT_WORK and one.get("Id") not in leaving:
+            for mount in one.get("Mounts") or []:
+                if mount.get("Type") == "volume" and mount.get("RW", True):
+                    users.setdefault(str(mount.get("Name")), []).append(one)
+    for step in plan.steps:
+        for volume in volumes_to_write(step):
+            # Nodes of one cluster may share a volume when their definitions say so.
+            others = [one for one in users.get(volume, ()) if nodes.get(str(one.get("Id")), step.node) == step.node]
+            others = [one for one in others if step.observed is None or one.get("Id") != step.observed.id]
+            if others:
+                problems.add(
+                    f"{step.node}: volume {volume} is in use by container {name_of(others[0])}, which is not this node's: "
+                    f"two processes must not run on one node's data; stop that one first (docker stop {name_of(others[0])})"
+                )
+
+
+def volumes_to_write(step: Step) -> t.List[str]:
+    """The volumes that a step's new process writes to."""
+    if not step.comes_up:
+        return []
+    if step.definition is not None:
+        return [volume.name for volume in step.definition.volumes if not volume.read_only]
+    mounts = step.observed.inspect.get("Mounts") or [] if step.observed is not None else []
+    return [str(mount.get("Name")) for mount in mounts if mount.get("Type") == "volume" and mount.get("RW", True)]
 
 
 def sockets_to_take(step: Step) -> t.List[Socket]:

@@ -13,12 +13,12 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.gravity.cluster.plugins.module_utils import _labels
 from ansible_collections.gravity.cluster.plugins.module_utils._diagnosis import Cause, broken, diagnose, last_seen
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, NotReady, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._logs import container_log, file_log
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import ABSENT
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner
 from ansible_collections.gravity.cluster.plugins.module_utils._predicates import Verdict, judge, minority, same_block_hash
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import Prober, at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
@@ -466,9 +466,7 @@ def list_containers(engine: t.Optional[Engine], cluster: str) -> t.Dict[str, Con
     """The node containers of a cluster by container name, stopped ones too."""
     if engine is None:
         return {}
-    with engine.translating(f"listing the containers of {cluster}"):
-        entries = engine.api.containers(all=True, filters=_labels.select(cluster, "node"))
-    return {container.name: container for container in map(listed, entries)}
+    return {container.name: container for container in map(listed, Owner(engine, cluster).list("node"))}
 
 
 def inspect_container(engine: t.Optional[Engine], container: str) -> t.Optional[Container]:

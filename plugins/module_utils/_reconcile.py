@@ -117,7 +117,8 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     refuse(problems)
     images = [one.image for one in request.containers] if request.state in DEFINING else []
     volumes = request.purge or any(one.volumes for one in request.containers)
-    observed = observe(engine, request.cluster, images, volumes, request.concurrency)
+    names = [one.name for one in request.containers]
+    observed = observe(engine, request.cluster, images, volumes, request.concurrency, names)
     steps = plan(request, observed)
     around = look_around(engine, observed, steps)
     check(request, observed, steps, around, problems)

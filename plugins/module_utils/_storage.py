@@ -15,6 +15,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._births import remove_container
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each, explain
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, EngineError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 with contextlib.suppress(ImportError):  # Engine() reports it
@@ -43,9 +44,11 @@ class Node:
 def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
     """The module ``node_storage``."""
     nodes = [Node(one["name"], one["container"], tuple(one["clear"]), tuple(one["keep"])) for one in params["nodes"]]
-    found = {node.name: engine.inspect(node.container) for node in nodes}
+    owner = Owner(engine, params["cluster"], [node.container for node in nodes])
+    inspections = {node.name: engine.inspect(node.container) for node in nodes}
+    found = {name: data if data and owner.owns_inspected(data) else None for name, data in inspections.items()}
     for node in nodes:
-        check(node, found[node.name], params["cluster"])
+        check(node, found[node.name])
     progress.say(f"clearing the data of {', '.join(node.name for node in nodes)}")
     gone = each(nodes, lambda node: clear(engine, node, found[node.name] or {}, params["cluster"], check_mode))
     removed = {node.name: paths for node, paths in zip(nodes, gone)}
@@ -53,9 +56,9 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, chec
     return {"changed": any(gone), "removed": {name: len(paths) for name, paths in removed.items()}, "reasons": reasons}
 
 
-def check(node: Node, found: t.Optional[Inspection], cluster: str) -> None:
+def check(node: Node, found: t.Optional[Inspection]) -> None:
     """Raise :class:`Refused` when the node's data must not, or cannot, be cleared."""
-    if found is None or not labels.is_own((found["Config"] or {}).get("Labels"), cluster):
+    if found is None:
         raise Refused(f"{node.name}: has no container, whose data could be cleared: deploy it, then stop it")
     if found["State"].get("Running") or found["State"].get("Restarting"):
         raise Refused(f"{node.name}: runs, and would lose its data under its feet: stop it first")
@@ -86,7 +89,7 @@ def clear(engine: Engine, node: Node, found: Inspection, cluster: str, check_mod
     left = engine.inspect(name)
     if left is not None:
         if not labels.is_own((left["Config"] or {}).get("Labels"), cluster):
-            raise Refused(f"container {name}: exists and is not ours, and its name is needed: rename or remove it (docker rm {name})")
+            raise Refused(f"container {name}: exists and is not ours, and its name is needed: rename it (docker rename {name} NAME)")
         if left["State"].get("Running"):
             raise Refused(f"{name}: another run clears the data of {node.name}: wait until it ends")
         remove_container(engine, left["Id"])

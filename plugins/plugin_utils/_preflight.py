@@ -43,8 +43,20 @@ def preflight_problems(
         lines += [f"{name}: {line}" for line in _of_host(info, here, network, least_disk, most_skew)]
     if network.get("driver") == "overlay":
         lines += _overlay(hosts, network)
-    lines += _strangers(hosts, known)
+    lines += [*_twins(hosts), *_strangers(hosts, known)]
     return lines + list(_architectures(hosts, nodes))
+
+
+def _twins(hosts: t.Mapping[str, Data]) -> t.Iterator[str]:
+    """Docker hosts that are one Engine under two names: each would remove the other's nodes."""
+    names: t.Dict[str, t.List[str]] = {}
+    for name, info in hosts.items():
+        engine = (info.get("engine") or {}).get("id")
+        if engine:
+            names.setdefault(str(engine), []).append(name)
+    for first, *others in names.values():
+        for other in others:
+            yield f"{other}: is the same Docker Engine as {first}; keep one of the two in hosts, or correct how {other} is reached"
 
 
 def _strangers(hosts: t.Mapping[str, Data], known: t.Collection[str]) -> t.Iterator[str]:
@@ -144,7 +156,7 @@ def _subnets(info: Data, network: Data) -> t.Iterator[str]:
     dockers = [(one["name"], ipaddress.ip_network(subnet)) for one in info["networks"] if not one["own"] for subnet in one["subnets"]]
     for name, subnet in dockers:
         if subnet.version == 4 and subnet.overlaps(wanted):
-            yield f"the subnet {wanted} overlaps {subnet} of the Docker network {name}; choose another, or remove that network"
+            yield f"the subnet {wanted} overlaps {subnet} of the Docker network {name}; choose another"
     known = {*ours, *(subnet for _name, subnet in dockers)}
     for route in info["routes"]:
         # The bridges of an Engine that has ended stay, and nobody can say whose they are; it takes them up again.

@@ -86,8 +86,8 @@ def test_a_subnet_that_overlaps_another_network(demo: Any, new_cluster: Any) -> 
     network = {"name": demo.name, "subnet": other.subnet}
     assert refused(demo, demo.node(network_ip=other.address(10)), network=network) == [
         (
-            f"network {demo.name}: subnet {other.subnet} overlaps {other.subnet} of Docker network {other.name}: "
-            f"choose another subnet, or remove that network (docker network rm {other.name})"
+            f"network {demo.name}: subnet {other.subnet} overlaps {other.subnet} of Docker network {other.name} (not ours): "
+            "choose another subnet (network.subnet in the spec)"
         )
     ]
 
@@ -107,7 +107,7 @@ def test_an_address_that_a_stranger_has(demo: Any) -> None:
     assert refused(demo, demo.node(0), demo.node(1)) == [
         (
             f"node_0: address {demo.cluster.address(10)} of network {demo.name} is taken by container {demo.name}-stranger: "
-            f"choose another address, or disconnect it (docker network disconnect {demo.name} {demo.name}-stranger)"
+            "choose another address (network_ip in the spec)"
         )
     ]
 
@@ -138,15 +138,12 @@ def test_names_of_others(demo: Any, new_cluster: Any) -> None:
     assert problems == [
         (
             f"node_0: container name {demo.name}_0 is used by a container that is not ours (image {demo.image}): "
-            f"choose another container_name, or remove it (docker rm -f {demo.name}_0)"
+            "choose another container_name"
         ),
-        (
-            f"network {other.name}: there is a network that is not ours with this name: "
-            f"choose another name, or remove it (docker network rm {other.name})"
-        ),
+        (f"network {other.name}: there is a network that is not ours with this name: choose another name (network.name in the spec)"),
         (
             f"node_0: there is a volume that is not ours named {demo.name}_0-data: "
-            f"choose another name, or remove it (docker volume rm {demo.name}_0-data)"
+            f"choose another name, or look what is in it first (docker volume inspect {demo.name}_0-data)"
         ),
     ]
 
@@ -168,7 +165,7 @@ def test_a_stranger_in_the_network_keeps_it(demo: Any) -> None:
     seen = demo.everything()
     assert demo.act("absent")["msg"] == (
         f"network {demo.name}: {demo.name}-stranger is attached to it and not of cluster {demo.name}: "
-        f"disconnect it (docker network disconnect {demo.name} {demo.name}-stranger) (nothing was changed)"
+        f"ask its owner to leave the network (docker inspect {demo.name}-stranger shows it) (nothing was changed)"
     )
     assert demo.everything() == seen
     demo.api.disconnect_container_from_network(f"{demo.name}-stranger", demo.name)

@@ -20,6 +20,7 @@ PORTS = [{"container": 8545, "host": 8545}]
 
 def lines(request: Request, observed: Observed | None = None, **around: Any) -> list[str]:
     observed = seen() if observed is None else observed
+    around.setdefault("own", frozenset(one.id for one in observed.containers))
     problems = Problems()
     found = plan(request, observed)
     check(request, observed, found, Surroundings(**around), problems)
@@ -32,7 +33,7 @@ def listed(name: str, own: dict[str, str] | None = None, port: int | None = None
     ports = [{"PrivatePort": 26656, "Type": "tcp"}]
     if port:
         ports.append({"IP": "127.0.0.1", "PrivatePort": 1, "PublicPort": port, "Type": "tcp"})
-    return {"Names": [f"/{name}"], "Image": "x:1", "Labels": own or {}, "Ports": ports, **more}
+    return {"Id": f"id-of-{name}", "Names": [f"/{name}"], "Image": "x:1", "Labels": own or {}, "Ports": ports, **more}
 
 
 def test_nothing_stands_against_a_sound_plan() -> None:
@@ -44,10 +45,7 @@ def test_nothing_stands_against_a_sound_plan() -> None:
 
 def test_a_container_name_that_is_not_ours() -> None:
     assert lines(requested(defined()), containers=(listed("demo_0"),)) == [
-        (
-            "node_0: container name demo_0 is used by a container that is not ours (image x:1): "
-            "choose another container_name, or remove it (docker rm -f demo_0)"
-        )
+        ("node_0: container name demo_0 is used by a container that is not ours (image x:1): choose another container_name")
     ]
     other = {"gravity.cluster.name": "else"}
     assert "is used by a container of cluster else" in lines(requested(defined()), containers=(listed("demo_0", other),))[0]
@@ -78,10 +76,7 @@ def test_a_worker_of_a_swarm_shows_no_network_without_a_container_in_it() -> Non
 
 
 def test_a_network_that_is_not_ours() -> None:
-    expected = (
-        "network demo-net: there is a network that is not ours with this name: "
-        "choose another name, or remove it (docker network rm demo-net)"
-    )
+    expected = "network demo-net: there is a network that is not ours with this name: choose another name (network.name in the spec)"
     assert lines(requested(), seen(networks=(network(Labels={}),))) == [expected]
     assert "a network of cluster else" in lines(requested(), seen(networks=(network(Labels={"gravity.cluster.name": "else"}),)))[0]
 
@@ -93,8 +88,8 @@ def test_a_subnet_that_overlaps() -> None:
     ]
     assert lines(requested(), seen(networks=(wide, *odd))) == [
         (
-            "network demo-net: subnet 10.9.0.0/24 overlaps 10.0.0.0/8 of Docker network wide: "
-            "choose another subnet, or remove that network (docker network rm wide)"
+            "network demo-net: subnet 10.9.0.0/24 overlaps 10.0.0.0/8 of Docker network wide (not ours): "
+            "choose another subnet (network.subnet in the spec)"
         )
     ]
     # It is there already, so Docker has no objection.
@@ -123,7 +118,10 @@ def test_a_network_is_not_made_anew_under_running_containers() -> None:
 def test_a_network_is_not_taken_from_others() -> None:
     observed = seen(made(defined()))
     assert lines(Request("demo", "absent"), observed, attached={"demo-net": ("demo_0", "stranger")}) == [
-        "network demo-net: stranger is attached to it and not of cluster demo: disconnect it (docker network disconnect demo-net stranger)"
+        (
+            "network demo-net: stranger is attached to it and not of cluster demo: "
+            "ask its owner to leave the network (docker inspect stranger shows it)"
+        )
     ]
     assert lines(Request("demo", "absent"), observed, attached={"demo-net": ("demo_0",)}) == []
 
@@ -166,10 +164,7 @@ def test_an_address_needs_a_subnet() -> None:
 def test_an_address_that_another_container_has() -> None:
     stranger = listed("stranger", NetworkSettings={"Networks": {"demo-net": {"IPAddress": "10.9.0.10"}}})
     assert lines(requested(defined()), containers=(stranger,)) == [
-        (
-            "node_0: address 10.9.0.10 of network demo-net is taken by container stranger: "
-            "choose another address, or disconnect it (docker network disconnect demo-net stranger)"
-        )
+        ("node_0: address 10.9.0.10 of network demo-net is taken by container stranger: choose another address (network_ip in the spec)")
     ]
 
 
@@ -203,7 +198,8 @@ def test_images_that_are_missing() -> None:
 def test_volumes_of_others() -> None:
     one = defined(volumes=[{"name": "demo_0-data", "target": "/data"}])
     expected = (
-        "node_0: there is a volume that is not ours named demo_0-data: choose another name, or remove it (docker volume rm demo_0-data)"
+        "node_0: there is a volume that is not ours named demo_0-data: "
+        "choose another name, or look what is in it first (docker volume inspect demo_0-data)"
     )
     assert lines(requested(one), seen(volumes={"demo_0-data": ObservedVolume("demo_0-data", {})})) == [expected]
     assert lines(requested(one), seen(volumes={"demo_0-data": volume("demo_0-data")})) == []
@@ -239,7 +235,7 @@ def test_a_port_of_another_container() -> None:
             "stop it, or choose another host port"
         )
     ]
-    assert lines(requested(one), containers=(listed("demo_5", OWN, 8545),)) == [
+    assert lines(requested(one), containers=(listed("demo_5", OWN, 8545),), own=frozenset({"id-of-demo_5"})) == [
         "node_0: host port 127.0.0.1:8545 is taken by container demo_5: stop it, or choose another host port"
     ]
 
@@ -312,3 +308,23 @@ def test_which_sockets_collide() -> None:
 
 def test_the_request_of_these_tests_names_its_network() -> None:
     assert requested().network == NETWORK
+
+
+# Data that another process works on
+
+
+def test_no_node_starts_on_data_that_another_container_uses() -> None:
+    one = defined(volumes=[{"name": "demo_0-data", "target": "/data"}])
+    mount = {"Type": "volume", "Name": "demo_0-data", "RW": True}
+    busy = listed("renamed", OWN, State="running", Mounts=[mount])
+    expected = [
+        (
+            "node_0: volume demo_0-data is in use by container renamed, which is not this node's: "
+            "two processes must not run on one node's data; stop that one first (docker stop renamed)"
+        )
+    ]
+    assert lines(requested(one), containers=(busy,)) == expected
+    stopped = made(one, exited(), Mounts=[mount])
+    assert lines(Request("demo", "started", nodes=("node_0",)), seen(stopped), containers=(busy,)) == expected
+    for harmless in ({**busy, "State": "exited"}, {**busy, "Mounts": [{**mount, "RW": False}]}, {**busy, "Id": stopped.id}):
+        assert lines(requested(one), seen(stopped), containers=(harmless,)) == []

@@ -128,7 +128,7 @@ def test_nothing_stands_in_the_way(info: t.Dict[str, t.Any]) -> None:
                 networks=[{"name": "other", "subnets": ["172.20.0.0/16"], "own": False}],
                 routes=[{"subnet": "172.20.0.0/16", "device": "br"}],
             ),
-            "the subnet 172.20.0.0/24 overlaps 172.20.0.0/16 of the Docker network other; choose another, or remove that network",
+            "the subnet 172.20.0.0/24 overlaps 172.20.0.0/16 of the Docker network other; choose another",
         ),
         (
             host(routes=[{"subnet": "172.16.0.0/12", "device": "tun0"}]),
@@ -214,3 +214,13 @@ def test_a_cluster_of_the_same_name_from_another_spec_is_left_alone() -> None:
         "or tear that one down with its own spec"
     )
     assert preflight_problems(hosts, [], NETWORK, ["db_3", "old_1"]) == []
+
+
+def test_one_engine_under_two_names() -> None:
+    engine = {**host()["engine"], "id": "ABCD"}
+    hosts = {name: host(engine=engine) for name in ("alpha", "beta")}
+    assert preflight_problems(hosts, [node()], NETWORK) == [
+        "beta: is the same Docker Engine as alpha; keep one of the two in hosts, or correct how beta is reached"
+    ]
+    hosts["beta"] = host(engine={**engine, "id": "EFGH"})
+    assert preflight_problems(hosts, [node()], NETWORK) == []
