@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import ENGINE_ARGUMENTS, Engine, options_from
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
-from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress, remove_leftovers
 
 # Set by the action plugins, which follow the file while the module runs.
 PROGRESS_ARGUMENT: t.Dict[str, t.Dict[str, t.Any]] = {"progress_path": {"type": "path"}}
@@ -29,13 +29,16 @@ def run_module(
     """
     module = AnsibleModule(argument_spec={**arguments, **ENGINE_ARGUMENTS, **PROGRESS_ARGUMENT}, supports_check_mode=True, **rules)
     progress = Progress(module.params["progress_path"])
+    remove_leftovers(module.params["progress_path"])
     try:
         params = {**module.params, "diff_mode": module._diff}  # noqa: SLF001 - AnsibleModule tells it in no other way
         result = work(params, Engine(options_from(module.params)), progress, module.check_mode)
     except ClusterError as exc:
+        if progress.trouble:
+            module.warn(progress.trouble)
         module.fail_json(msg=exc.message, exception=exc, **exc.details)
     finally:
         progress.close()
-    for warning in result.pop("warnings", ()):
+    for warning in (*result.pop("warnings", ()), *filter(None, [progress.trouble])):
         module.warn(warning)
     module.exit_json(**result)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._apply import Applied, Outcome, apply
@@ -264,7 +265,7 @@ def contents(engine: Engine, steps: Plan) -> t.Dict[t.Tuple[str, str], str]:
             path = name[len("file ") :]
             try:
                 files = engine.get(step.observed.id, path)
-            except ClusterError:
+            except (ClusterError, tarfile.TarError, OSError):
                 # It was removed by hand, or lies where the Engine cannot read now.
                 continue
             if files and len(files[0].content) <= LONGEST_SHOWN:

@@ -10,7 +10,7 @@ import threading
 import typing as t
 import uuid
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -60,7 +60,7 @@ class FollowedModule(ActionBase):
             # The file appears with the first line, and the module removes it when it ends.
             try:
                 _code, read, _error = connection.exec_command(f"tail -n +{shown + 1} {shlex.quote(path)} 2>/dev/null", sudoable=False)
-            except AnsibleConnectionFailure:
+            except (AnsibleError, OSError):
                 # If it lasts, the module itself will say so.
                 continue
             for line in read.decode("utf-8", "replace").splitlines():

@@ -3,9 +3,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import ENGINE_ARGUMENTS
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+from ansible_collections.gravity.cluster.plugins.module_utils._reconcile import ARGUMENTS, reconcile
 
 
 def node(result: dict[str, Any], number: int = 0) -> tuple[str, list[str]]:
@@ -239,3 +245,13 @@ def test_an_external_network_is_used_and_left_alone(demo: Any) -> None:
     settled(demo, *demo.nodes(1), network=wanted)
     demo.act("absent")
     assert [one["Name"] for one in demo.api.networks(names=[name])] == [name]
+
+
+def test_progress_that_cannot_be_written_does_not_cost_a_node(demo: Demo, tmp_path: Path) -> None:
+    demo.up(*demo.nodes(2))
+    args = {"cluster": demo.name, "network": demo.cluster.network, "containers": demo.nodes(2, memory="64m")}
+    params = {**ArgumentSpecValidator({**ARGUMENTS, **ENGINE_ARGUMENTS}).validate(args).validated_parameters, "diff_mode": True}
+    progress = Progress(str(tmp_path / "gone" / "progress"))
+    result = reconcile(params, demo.engine, progress, False)
+    assert [(one["action"], one["ok"], one["state"]) for one in result["nodes"]] == [("recreate", True, "running")] * 2
+    assert progress.trouble

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 import subprocess
 import threading
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress, remove_leftovers
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _followed
 
 
@@ -72,3 +73,46 @@ def test_the_user_who_has_logged_in_may_read_what_root_says(tmp_path: Path) -> N
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_line_that_cannot_be_written_costs_nothing_but_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    progress = Progress(str(path))
+    progress.say("one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+    try:
+        progress.say("longer than what fits")
+        progress.say("and one more")
+        progress.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert progress.trouble.startswith(f"progress could not be shown: {path}: ")
+    assert not path.exists()
+
+
+def test_a_folder_that_is_gone_costs_nothing(tmp_path: Path) -> None:
+    progress = Progress(str(tmp_path / "gone" / "progress"))
+    progress.say("one")
+    progress.say("two")
+    progress.close()
+    assert "No such file" in progress.trouble
+
+
+def test_what_killed_runs_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    victim, others, empty = tmp_path / "victim", tmp_path / ".other-cluster-1", tmp_path / ".gravity-cluster-young"
+    dead, link = tmp_path / ".gravity-cluster-dead", tmp_path / ".gravity-cluster-link"
+    for one in (victim, others, dead):
+        one.write_text("a line\n", encoding="utf-8")
+    empty.touch()
+    link.symlink_to(victim)
+    folder = tmp_path / ".gravity-cluster-folder"
+    folder.mkdir()
+    alive = tmp_path / ".gravity-cluster-alive"
+    progress = Progress(str(alive))
+    progress.say("still at work")
+    remove_leftovers(str(tmp_path / ".gravity-cluster-new"))
+    assert not dead.exists()
+    assert all(one.exists() for one in (victim, others, empty, link, folder, alive))
+    progress.close()
+    assert not alive.exists()
