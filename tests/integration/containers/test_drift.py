@@ -247,7 +247,7 @@ def test_an_external_network_is_used_and_left_alone(demo: Any) -> None:
     assert [one["Name"] for one in demo.api.networks(names=[name])] == [name]
 
 
-def test_progress_that_cannot_be_written_does_not_cost_a_node(demo: Demo, tmp_path: Path) -> None:
+def test_progress_that_cannot_be_written_does_not_cost_a_node(demo: Any, tmp_path: Path) -> None:
     demo.up(*demo.nodes(2))
     args = {"cluster": demo.name, "network": demo.cluster.network, "containers": demo.nodes(2, memory="64m")}
     params = {**ArgumentSpecValidator({**ARGUMENTS, **ENGINE_ARGUMENTS}).validate(args).validated_parameters, "diff_mode": True}
