@@ -20,23 +20,26 @@ help: ## List the targets
 
 setup: $(VENV)/.ready ## Make .venv with the pinned dependencies
 
-$(VENV)/.ready: requirements.txt
+$(VENV)/.ready: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11: name a newer one with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || \
 	  { echo "$(PYTHON) cannot make virtual environments: install python3-venv (on Debian and Ubuntu)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
 	touch $@
 
 setup-test: $(VENV)/.ready-test
 
 $(VENV)/.ready-test: $(VENV)/.ready tests/requirements.txt tests/tools/community_docker.txt testing/pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt -c constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable testing
 	$(BIN)/python tests/tools/community_docker.py $(VENV)/collections
 	touch $@
+
+# By name: Ansible passes over the ansible.cfg of a folder that everybody may write to.
+up status stop start restart down purge logs: export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 up: setup ## Deploy the cluster and wait until it is ready
 	$(PLAY) playbooks/deploy.yml $(ARGS)

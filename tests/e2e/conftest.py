@@ -60,15 +60,16 @@ class Cluster:
         ]
 
     def play(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> subprocess.CompletedProcess[str]:
-        """Run a playbook to its end."""
-        return subprocess.run(
-            self.command(verb, *options), cwd=ROOT, env=environment(env), capture_output=True, text=True, timeout=400, check=False
-        )
+        """Run a playbook to its end; pytest shows all that it said when the test fails."""
+        command = self.command(verb, *options)
+        done = subprocess.run(command, cwd=ROOT, env=environment(env), capture_output=True, text=True, timeout=400, check=False)
+        print(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}exit code {done.returncode}")
+        return done
 
     def ok(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> str:
         """Run a playbook that must succeed; its output."""
         done = self.play(verb, *options, env=env)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0
         return done.stdout
 
     def unchanged(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> str:
@@ -82,7 +83,7 @@ class Cluster:
     def refused(self, verb: str, *options: str, env: t.Optional[t.Dict[str, str]] = None) -> str:
         """Run a playbook that must fail; its output, on one line so that wrapped messages can be found."""
         done = self.play(verb, *options, env=env)
-        assert done.returncode != 0, done.stdout
+        assert done.returncode != 0
         return " ".join((done.stdout + done.stderr).split())
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
