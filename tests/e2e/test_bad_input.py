@@ -92,6 +92,37 @@ def test_no_cluster_in_the_inventory(cluster: Cluster, inventory: str) -> None:
     assert done.returncode != 0
 
 
+def test_calls_that_would_do_nothing_or_something_else(engine: docker.APIClient, cluster: Cluster) -> None:
+    said = cluster.refused("deploy", "-e", "quorum_overide=true", "-e", "command=ls -l", "--tags", "x")
+    assert "did you mean quorum_override?" in said
+    assert "'-l' belongs to no variable" in said
+    assert "--tags x: the playbooks of gravity.cluster have no tags" in said
+    for verb in ("deploy", "status"):
+        said = cluster.refused(verb, "--limit", "local")
+        assert "--limit local selects no node, so that there is nothing to do" in said
+        assert "on_local" in said
+    assert objects(engine, cluster)["containers"] == objects(engine, cluster)["networks"] == []
+
+
+def test_the_report_is_where_the_user_stands(cluster: Cluster, tmp_path: Path) -> None:
+    """In a folder that is an inventory, an export would break each later command."""
+    command = [part if part != str(cluster.path) else str(cluster.path.parent) for part in cluster.command("status export_nodes")]
+    report = ["-e", "status_output=reports/st.json"]
+    done = subprocess.run(
+        [*command, *report],
+        cwd=tmp_path,
+        env=environment({"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["nodes.json", "reports", "reports/st.json"]
+    assert [path.name for path in cluster.path.parent.iterdir()] == [cluster.path.name]
+
+
 def test_the_older_cluster_json_without_its_config_folders(cluster: Cluster) -> None:
     path = str(ROOT / "tests" / "fixtures" / "cluster.json")
     command = [part if part != str(cluster.path) else path for part in cluster.command("deploy")]

@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that a user asks for on the controller: where they are, and how they are written."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import typing as t
+
+
+def path_of(given: str) -> str:
+    """Where ``given`` is: relative to where the user stands, whatever folder the playbook is in."""
+    return os.path.abspath(os.path.expanduser(given))
+
+
+def read(path: str) -> t.Optional[str]:
+    """The text of a regular file; None where there is none, or another kind of file."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: str, text: str, mode: int) -> None:
+    """Write a file in one step, with the folders above it. A file that is no regular one (a pipe, ``/dev/stdout``) is written to.
+
+    ``mode`` is for a new file; one that is there keeps its own. Raises OSError.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        known = os.stat(path).st_mode
+    except FileNotFoundError:
+        known = None
+    if known is not None and not stat.S_ISREG(known):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return
+    # What a link names is replaced, not the link.
+    path = os.path.realpath(path)
+    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gravity-cluster-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(draft, mode if known is None else stat.S_IMODE(known))
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise

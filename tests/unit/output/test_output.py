@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files on the controller."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils import _output as output
+
+
+def test_paths_count_from_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ops")
+    assert output.path_of("st.json") == str(tmp_path / "st.json")
+    assert output.path_of("~/st.json") == "/home/ops/st.json"
+
+
+def test_folders_are_made_and_modes_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    output.write(str(path), "one", 0o640)
+    assert (path.read_text(encoding="utf-8"), stat.S_IMODE(path.stat().st_mode)) == ("one", 0o640)
+    path.chmod(0o600)
+    output.write(str(path), "two", 0o644)
+    assert (output.read(str(path)), stat.S_IMODE(path.stat().st_mode)) == ("two", 0o600)
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_special_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(path.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    assert output.read(str(path)) is None
+    output.write(str(path), "hello", 0o644)
+    reader.join(10)
+    assert read == ["hello"]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("one", encoding="utf-8")
+    (tmp_path / "link").symlink_to("real")
+    output.write(str(tmp_path / "link"), "two", 0o644)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text(encoding="utf-8") == "two"
