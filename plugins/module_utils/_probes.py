@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import select
 import socket
 import threading
@@ -13,6 +12,7 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import UnusableAnswer, clean, decode, quantity
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, explain, root_cause
 from ansible_collections.gravity.cluster.plugins.module_utils._sight import Answer
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import Probe, Target
@@ -25,8 +25,12 @@ try:
 except ImportError:  # pragma: no cover - the Engine reports it: the Docker SDK needs requests
     pass
 
-# No answer that we ask for is longer (bytes).
+# No answer that we ask for is longer (bytes), and how much of it is read at once.
 LONGEST = 4 * 1024 * 1024
+PIECE = 16 * 1024
+
+# Longest name of a chain and longest hash of a block that are believed (characters).
+LONGEST_NAME = 80
 
 # How long a TCP connection must stay open to count (seconds). Docker's proxy for published ports accepts every
 # connection and closes it at once when nothing listens in the container.
@@ -55,6 +59,8 @@ class Web:
         # A proxy in the environment must not come between us and the nodes.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = "gravity.cluster"
+        # A packed answer of kilobytes can be one of gigabytes.
+        self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
 
@@ -92,19 +98,32 @@ class Web:
             with self._session.request(
                 method, url, json=body, timeout=(self._timeout, self._timeout), allow_redirects=False, stream=True
             ) as response:
-                # Reading it all lets the connection be used again.
-                content = response.raw.read(LONGEST, decode_content=True)
+                content = self._body(url, response)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             self._used = False
             raise classify(exc, url, self._timeout) from exc
         self._used = True
         return response.status_code, content
 
+    def _body(self, url: str, response: t.Any) -> bytes:
+        """What was sent, up to the longest, and not unpacked; reading it all lets the connection be used again."""
+        deadline = time.monotonic() + self._timeout
+        content = bytearray()
+        while len(content) < LONGEST and (piece := response.raw.read(min(PIECE, LONGEST - len(content)), decode_content=False)):
+            content += piece
+            if time.monotonic() > deadline:
+                raise ProbeError("timeout", f"{place(url)} does not answer within {self._timeout:g} s")
+        return bytes(content)
+
     @staticmethod
     def _json(url: str, status: int, content: bytes) -> t.Any:
+        if len(content) >= LONGEST:
+            raise ProbeError("protocol", f"{place(url)}: its answer is longer than {LONGEST // 1024**2} MB")
         try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
+            return decode(content)
+        except UnusableAnswer as exc:
+            if str(exc) != "no JSON":
+                raise
             raise ProbeError("protocol", f"{place(url)} answers HTTP {status} without JSON") from None
 
 
@@ -190,9 +209,11 @@ class Prober:
         try:
             return self._asked(at)
         except ProbeError as exc:
-            return Answer(at, exc.message, exc.cause)
+            return Answer(at, clean(exc.message), exc.cause)
+        except UnusableAnswer as exc:
+            return Answer(at, clean(f"{place(self.probe.url)}: its answer is {exc}"), "protocol")
         except Exception as exc:  # noqa: BLE001 - whatever a node answers must not end the wait for the others
-            return Answer(at, f"{self.probe.name}: {type(exc).__name__}: {root_cause(exc)}", "protocol")
+            return Answer(at, clean(f"{self.probe.name}: {type(exc).__name__}: {root_cause(exc)}"), "protocol")
 
     def block_hash(self, height: int) -> t.Optional[str]:
         """The hash of the block at ``height``, None when the node has none or does not say."""
@@ -202,7 +223,7 @@ class Prober:
                 return _text(_item(block, "result", "hash"))
             reply = self._connection().get(f"{self.probe.url}/block?height={height}")
             return _text(_item(reply, "result", "block_id", "hash"))
-        except ProbeError:
+        except (ProbeError, UnusableAnswer):
             return None
 
     def close(self) -> None:
@@ -230,16 +251,30 @@ class Prober:
     def _call(self, calls: t.Sequence[t.Tuple[str, t.List[t.Any]]]) -> t.List[t.Any]:
         """JSON-RPC replies in the order of ``calls``: one request for all, or one each where the node knows no batches."""
         requests_ = [{"jsonrpc": "2.0", "id": index, "method": method, "params": params} for index, (method, params) in enumerate(calls)]
-        web = self._connection()
-        if self._batch:
-            replies = web.post(self.probe.url, requests_)
-            if isinstance(replies, list):
-                by_id = {reply.get("id"): reply for reply in replies if isinstance(reply, dict)}
-                return [by_id.get(index) for index in range(len(calls))]
-        singles = [web.post(self.probe.url, request) for request in requests_]
+        found = self._batched(requests_) if self._batch else {}
+        asked_singly = [request for request in requests_ if request["id"] not in found]
+        # Some nodes know no batches, others leave answers out.
+        singles = {request["id"]: self._connection().post(self.probe.url, request) for request in asked_singly}
         # Only now it is known that the node speaks JSON-RPC, but not in batches.
-        self._batch = self._batch and not any(_item(reply, "result") is not None for reply in singles)
-        return singles
+        if not found and any(_item(reply, "result") is not None for reply in singles.values()):
+            self._batch = False
+        return [found[index] if index in found else singles[index] for index in range(len(calls))]
+
+    def _batched(self, requests_: t.List[t.Dict[str, t.Any]]) -> t.Dict[int, t.Any]:
+        """The replies to one request for all, by id; those that are no reply to one of them are left out.
+
+        A node that refuses batches answers with one error, in a list or not, with the id null or without.
+        """
+        replies = self._connection().post(self.probe.url, requests_)
+        if not isinstance(replies, list):
+            return {}
+        by_id: t.Dict[int, t.Any] = {}
+        for reply in replies:
+            index = _item(reply, "id")
+            if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(requests_):
+                by_id.setdefault(index, reply)
+        # The error of a refused batch may carry the id of its first request.
+        return by_id if any(_item(reply, "result") is not None for reply in by_id.values()) else {}
 
     def _eth(self, at: float) -> Answer:
         chain, number, block, syncing, peers = self._call(
@@ -251,19 +286,19 @@ class Prober:
                 ("net_peerCount", []),
             ]
         )
-        chain_id = _number(_item(chain, "result"))
-        height = _number(_item(number, "result"))
+        chain_id = quantity(_item(chain, "result"), "chain id")
+        height = quantity(_item(number, "result"), "height")
         if chain_id is None and height is None:
             raise ProbeError("rpc", f"{place(self.probe.url)} {_refusal(chain)}")
         progress = _item(syncing, "result")
-        block_height = _number(_item(block, "result", "number"))
+        block_height = quantity(_item(block, "result", "number"), "height")
         return Answer(
             at,
             chain_id=chain_id,
             # That of the block, so that height and hash belong together even when a block came in between.
             height=block_height if block_height is not None else height,
-            highest=_number(_item(progress, "highestBlock")),
-            peers=_number(_item(peers, "result")),
+            highest=quantity(_item(progress, "highestBlock"), "highest block"),
+            peers=quantity(_item(peers, "result"), "number of peers"),
             syncing=None if progress is None else progress is not False,
             block_hash=_text(_item(block, "result", "hash")),
         )
@@ -274,15 +309,15 @@ class Prober:
             calls.append(("net_info", []))
         replies = self._call(calls)
         result = _item(replies[0], "result")
-        if not isinstance(result, dict):
+        network, sync = _text(_item(result, "node_info", "network")), _item(result, "sync_info")
+        if network is None and not isinstance(sync, dict):
             raise ProbeError("rpc", f"{place(self.probe.url)} {_refusal(replies[0])}")
-        sync = _item(result, "sync_info")
         catching_up = _item(sync, "catching_up")
         return Answer(
             at,
-            chain_id=_text(_item(result, "node_info", "network")),
-            height=_number(_item(sync, "latest_block_height")),
-            peers=_number(_item(replies[1], "result", "n_peers")) if self._wants_peers else None,
+            chain_id=network,
+            height=quantity(_item(sync, "latest_block_height"), "height"),
+            peers=quantity(_item(replies[1], "result", "n_peers"), "number of peers") if self._wants_peers else None,
             syncing=catching_up if isinstance(catching_up, bool) else None,
             block_hash=_text(_item(sync, "latest_block_hash")),
         )
@@ -295,7 +330,7 @@ class Prober:
         except Exception as exc:
             raise ProbeError("engine", f"{self.probe.name}: {explain(exc)}") from exc
         lines = (out + err).decode("utf-8", "replace").strip().splitlines()
-        return Answer(at, exit_code=code, output=lines[-1][:200] if lines else "")
+        return Answer(at, exit_code=code, output=clean(lines[-1]) if lines else "")
 
 
 def check_open(host: str, port: int, timeout: float) -> None:
@@ -351,20 +386,14 @@ def _item(data: t.Any, *path: str) -> t.Any:
     return data
 
 
-def _number(value: t.Any) -> t.Optional[int]:
-    """A count that is given as an int, a decimal string or a hexadecimal string."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        return int(value, 0) if isinstance(value, str) and value.startswith("0x") else int(value)
-    except (TypeError, ValueError):
-        return None
-
-
 def _text(value: t.Any) -> t.Optional[str]:
-    return value if isinstance(value, str) and value else None
+    """A name or a hash as one clean line."""
+    return clean(value, LONGEST_NAME) or None if isinstance(value, str) else None
 
 
 def _refusal(reply: t.Any) -> str:
-    message = _text(_item(reply, "error", "message"))
+    # geth refuses a batch with a list of one error.
+    one = reply[0] if isinstance(reply, list) and reply else reply
+    error = _item(one, "error", "message") or _item(one, "error")
+    message = clean(error) if isinstance(error, str) else ""
     return f"answers with an error: {message}" if message else "does not speak JSON-RPC"

@@ -48,3 +48,30 @@ def quorum_after(powers: t.Mapping[str, int], ready: t.Iterable[str], down: t.It
         else f"{leaves}{also}; more than 2/3 (at least {state.needed}) is needed: stop fewer nodes, or add -e quorum_override=true"
     )
     return {"ok": ok, "remaining": state.remaining, "total": state.total, "needed": state.needed, "message": message}
+
+
+def confirmed_height(heights: t.Mapping[str, int], powers: t.Mapping[str, int]) -> int:
+    """How far a chain is, when a node may say what it likes: 0 when no node says anything.
+
+    The greatest height that more than 1/3 of the voting power of those that answer has reached: so one that is honest is there.
+    Where no validator answers, the second highest; of one or two nodes, the highest, as none can be told from the other.
+    """
+    votes = {name: powers[name] for name in heights if powers.get(name, 0) > 0}
+    total, reached = sum(votes.values()), 0
+    for name in sorted(votes, key=lambda one: -heights[one]):
+        reached += votes[name]
+        if 3 * reached > total:
+            return heights[name]
+    ordered = sorted(heights.values(), reverse=True)
+    if not ordered:
+        return 0
+    return ordered[1] if len(ordered) > 2 else ordered[0]
+
+
+def height_of_nodes(
+    facts: t.Mapping[str, t.Mapping[str, t.Any]], powers: t.Mapping[str, int], names: t.Optional[t.Iterable[str]] = None
+) -> int:
+    """:func:`confirmed_height` of what ``cluster_info`` or ``rpc_ready`` says of the nodes, or of those in ``names``."""
+    wanted = set(facts if names is None else names)
+    heights = {name: int(seen["height"]) for name, seen in facts.items() if name in wanted and seen.get("height") is not None}
+    return confirmed_height(heights, {str(name): int(power) for name, power in powers.items()})

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import RUNNING, STARTING, UNHEALTHY, state_of
+from ansible_collections.gravity.cluster.plugins.module_utils._quorum import confirmed_height
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import Target
 
 # How many blocks are remembered of each node, and how far behind the lowest node a block may be to speak of now.
@@ -126,9 +127,13 @@ class Scene:
 
     @property
     def highest(self) -> t.Optional[int]:
-        """The greatest height that any node has or knows of."""
-        known = [height for sight in self.sights.values() for height in (sight.chain.height, sight.chain.highest) if height is not None]
-        return max(known) if known else None
+        """How far the chain is, by what the nodes have and know of; no single node of several decides."""
+        known = {
+            name: max(height for height in (sight.chain.height, sight.chain.highest) if height is not None)
+            for name, sight in self.sights.items()
+            if sight.chain.height is not None or sight.chain.highest is not None
+        }
+        return confirmed_height(known, self.powers) if known else None
 
 
 def chain_of(target: Target, answers: t.Mapping[str, Answer]) -> Chain:

@@ -24,9 +24,11 @@ UNKNOWN = "unknown"
 GAP = "  "
 NOTHING = "-"
 
-# Escape sequences other than colours, and control characters other than tab.
+# Escape sequences other than colours, control characters other than tab, and lone surrogates, which no terminal can print.
 COLOUR = r"\x1b\[[0-9;]*m"
-UNPRINTABLE = re.compile(rf"({COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.?|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+UNPRINTABLE = re.compile(
+    rf"({COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.?|[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]"
+)
 
 # A cell is never made shorter than this to fit a width.
 SHORTEST = 8

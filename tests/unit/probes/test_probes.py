@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -203,7 +204,123 @@ def test_ethereum_json_rpc_in_one_request(serve: Serve) -> None:
 
 def test_a_huge_answer_is_not_read_to_its_end(serve: Serve) -> None:
     port = serve(lambda handler: send(handler, 200, b"[" + b" " * 6_000_000 + b"]"))
-    assert ask(type="eth", url=f"http://127.0.0.1:{port}").error == f"port {port} answers HTTP 200 without JSON"
+    assert ask(type="eth", url=f"http://127.0.0.1:{port}").error == f"port {port}: its answer is longer than 4 MB"
+
+
+ETH: t.Mapping[str, t.Any] = {
+    "eth_chainId": "1337",
+    "eth_blockNumber": 17,
+    "eth_getBlockByNumber": {"number": "0x10", "hash": "0xabc"},
+    "eth_syncing": False,
+    "net_peerCount": 3,
+}
+REFUSED = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches"}}
+
+
+def result(request: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return {"jsonrpc": "2.0", "id": request["id"], "result": ETH[request["method"]]}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        lambda _batch: [REFUSED],
+        lambda _batch: REFUSED,
+        lambda _batch: [{**REFUSED, "id": 0}],
+        lambda _batch: [{**REFUSED, "id": [1]}],
+        lambda _batch: [],
+        lambda _batch: None,
+        lambda batch: [result(one) for one in batch[1:3]],
+        lambda batch: [result(batch[0]), REFUSED, 7],
+    ],
+    ids=[
+        "list of one error",
+        "one error",
+        "with the first id",
+        "with a list as id",
+        "nothing",
+        "null",
+        "some answers",
+        "some and an error",
+    ],
+)
+def test_a_batch_that_is_refused_or_partly_answered(serve: Serve, refusal: t.Callable[[t.Any], t.Any]) -> None:
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        handler.headers.replace_header("Content-Length", "0")
+        send(handler, 200, json.dumps(refusal(body) if isinstance(body, list) else result(body)).encode())
+
+    answer = ask(type="eth", url=f"http://127.0.0.1:{serve(handle)}")
+    assert (answer.error, answer.chain_id, answer.height, answer.peers, answer.syncing) == (None, 1337, 16, 3, False)
+
+
+def lie(**results: t.Any) -> bytes:
+    return json.dumps([{"id": number, "result": results.get(method, ETH[method])} for number, method in enumerate(ETH)]).encode()
+
+
+def error(message: t.Any) -> bytes:
+    return json.dumps({"id": None, "error": {"code": 1, "message": message}}).encode()
+
+
+HOSTILE: t.Mapping[str, bytes] = {
+    "decimal digits": b'[{"id": 0, "result": ' + b"9" * 6000 + b"}]",
+    "decimal text": lie(eth_blockNumber="9" * 6000),
+    "hexadecimal": lie(eth_chainId="0x" + "f" * 6000),
+    "huge block": lie(eth_getBlockByNumber={"number": "0x" + "f" * 6000, "hash": "0x1"}),
+    "huge peers": lie(net_peerCount="0x" + "f" * 6000),
+    "huge goal": lie(eth_syncing={"highestBlock": "0x" + "f" * 6000}),
+    "negative": lie(eth_chainId=-1),
+    "bool": lie(eth_chainId=True),
+    "list": lie(eth_chainId=[[1]]),
+    "mapping": lie(eth_chainId={"a": 1}),
+    "float": lie(eth_blockNumber=1e300),
+    "surrogate": error("\ud800 here"),
+    "surrogate number": lie(eth_chainId="\ud800"),
+    "escapes": error("\x1b]0;title\x07\x1b[2J\x9b31m here"),
+    "lines": error("a\nb\r\nc"),
+    "long message": error("x" * 3_000_000),
+    "message is a list": error([[1]]),
+    "deep": b"[" * 100_000,
+    "deep and closed": b"[" * 100_000 + b"]" * 100_000,
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe\xff",
+    "page": b"<html>",
+    "long": b"[" + b" " * 5_000_000 + b"]",
+    "packed": gzip.compress(b" " * 50_000_000),
+}
+
+
+@pytest.mark.parametrize("kind", ["eth", "cometbft"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_bad_answer_is_one_short_clean_line(serve: Serve, name: str, kind: str) -> None:
+    encoding = {"Content_Encoding": "gzip"} if name == "packed" else {}
+    answer = ask(type=kind, url=f"http://127.0.0.1:{serve(lambda handler: send(handler, 200, HOSTILE[name], **encoding))}")
+    assert answer.error is not None
+    assert len(answer.error) <= 200
+    assert answer.error.isprintable()
+    answer.error.encode()
+
+
+def test_names_and_hashes_of_a_chain_are_clean_and_short(serve: Serve) -> None:
+    body = lie(eth_getBlockByNumber={"number": 1, "hash": "\x1b[2J\ud800" + "x" * 1000})
+    answer = ask(type="eth", url=f"http://127.0.0.1:{serve(lambda handler: send(handler, 200, body))}")
+    assert answer.error is None
+    assert answer.block_hash == "x" * 78 + ".."
+
+
+def test_an_answer_that_never_ends_has_a_deadline(serve: Serve) -> None:
+    over = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "3000000")
+        handler.end_headers()
+        while not over.wait(0.05):
+            handler.wfile.write(b" " * 20_000)
+
+    answer = ask(type="eth", url=f"http://127.0.0.1:{serve(drip)}", timeout=0.3)
+    over.set()
+    assert answer.cause == "timeout"
 
 
 def test_a_command_needs_a_container() -> None:

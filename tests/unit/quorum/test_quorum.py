@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gravity.cluster.plugins.module_utils._quorum import needed_of, quorum, quorum_after
+from ansible_collections.gravity.cluster.plugins.module_utils._quorum import (
+    confirmed_height,
+    height_of_nodes,
+    needed_of,
+    quorum,
+    quorum_after,
+)
 
 NAMES = [f"node_{number}" for number in range(7)]
 POWERS = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 10**18), max_size=7)
@@ -94,3 +100,36 @@ def test_nodes_without_power_may_always_go() -> None:
 def test_powers_from_templates_may_be_strings_and_the_verb_may_be_chosen() -> None:
     answer = quorum_after({"a": "3", "b": "1"}, ["a", "b"], ["b"], verb="restarting")
     assert answer == {"ok": True, "remaining": 3, "total": 4, "needed": 3, "message": "restarting b leaves 3 of 4 voting power"}
+
+
+@pytest.mark.parametrize(
+    ("heights", "powers", "confirmed"),
+    [
+        ([], {}, 0),
+        ([7], {}, 7),
+        # Of two nodes nothing tells which one is right: nobody is called ready too early.
+        ([7, 9], {}, 9),
+        ([0xFFFFFFFF, 10, 11], {}, 11),
+        ([0xFFFFFFFF, 10, 11, 10], FOUR, 11),
+        ([0xFFFFFFFF, 10, 11], FOUR, 11),
+        # One that lies behind does not count either.
+        ([0, 10, 11, 10], FOUR, 10),
+        # Nodes without voting power have no voice beside validators.
+        ([10, 11, 10, 10, 0xFFFFFFFF, 0xFFFFFFFF], FOUR, 10),
+        ([5, 10], {"node_0": 10, "node_1": 1}, 5),
+    ],
+)
+def test_one_node_does_not_decide_how_far_the_chain_is(heights: t.List[int], powers: t.Dict[str, int], confirmed: int) -> None:
+    assert confirmed_height({f"node_{number}": height for number, height in enumerate(heights)}, powers) == confirmed
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 2**63 - 1), min_size=3), POWERS)
+def test_a_confirmed_height_is_one_that_some_node_says(heights: t.Dict[str, int], powers: t.Dict[str, int]) -> None:
+    assert confirmed_height(heights, powers) in heights.values()
+
+
+def test_only_named_nodes_that_say_a_height_count() -> None:
+    facts: t.Dict[str, t.Any] = {"node_0": {"height": 4}, "node_1": {"height": None}, "node_2": {}, "node_3": {"height": 9}}
+    assert height_of_nodes(facts, {"node_0": "1"}) == 4
+    assert height_of_nodes(facts, {}, ["node_1", "node_3", "node_9"]) == 9
+    assert height_of_nodes(facts, FOUR, []) == 0
