@@ -51,27 +51,28 @@ def quorum_after(powers: t.Mapping[str, int], ready: t.Iterable[str], down: t.It
 
 
 def confirmed_height(heights: t.Mapping[str, int], powers: t.Mapping[str, int]) -> int:
-    """How far a chain is, when a node may say what it likes: 0 when no node says anything.
+    """The greatest height that nodes with more than a third of the voting power say they have; 0 when there is no such.
 
-    The greatest height that more than 1/3 of the voting power of those that answer has reached: so one that is honest is there.
-    Where no validator answers, the second highest; of one or two nodes, the highest, as none can be told from the other.
+    So at least one of them is honest: no single node that tells of a height without end makes the others wait for it.
     """
-    votes = {name: powers[name] for name in heights if powers.get(name, 0) > 0}
-    total, reached = sum(votes.values()), 0
-    for name in sorted(votes, key=lambda one: -heights[one]):
-        reached += votes[name]
+    total, reached = sum(powers.values()), 0
+    for height, power in sorted(((height, powers.get(name, 0)) for name, height in heights.items()), reverse=True):
+        reached += power
         if 3 * reached > total:
-            return heights[name]
+            return height
+    return 0
+
+
+def likely_height(heights: t.Mapping[str, int], powers: t.Mapping[str, int]) -> int:
+    """How far a chain is: what is confirmed, and where nothing is (no or too few validators answer), the second highest.
+
+    Of one or two nodes the highest, as nothing tells which is right; 0 when no node says anything.
+    """
     ordered = sorted(heights.values(), reverse=True)
-    if not ordered:
-        return 0
-    return ordered[1] if len(ordered) > 2 else ordered[0]
+    return confirmed_height(heights, powers) or (ordered[1] if len(ordered) > 2 else max(ordered, default=0))
 
 
-def height_of_nodes(
-    facts: t.Mapping[str, t.Mapping[str, t.Any]], powers: t.Mapping[str, int], names: t.Optional[t.Iterable[str]] = None
-) -> int:
-    """:func:`confirmed_height` of what ``cluster_info`` or ``rpc_ready`` says of the nodes, or of those in ``names``."""
-    wanted = set(facts if names is None else names)
-    heights = {name: int(seen["height"]) for name, seen in facts.items() if name in wanted and seen.get("height") is not None}
-    return confirmed_height(heights, {str(name): int(power) for name, power in powers.items()})
+def height_of_nodes(facts: t.Mapping[str, t.Mapping[str, t.Any]], powers: t.Mapping[str, t.Any]) -> int:
+    """:func:`likely_height` of what ``cluster_info`` or ``rpc_ready`` says of the nodes."""
+    heights = {name: int(seen["height"]) for name, seen in facts.items() if seen.get("height") is not None}
+    return likely_height(heights, {str(name): int(power) for name, power in powers.items()})

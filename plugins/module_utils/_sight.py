@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import RUNNING, STARTING, UNHEALTHY, state_of
-from ansible_collections.gravity.cluster.plugins.module_utils._quorum import confirmed_height
+from ansible_collections.gravity.cluster.plugins.module_utils._quorum import likely_height
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import Target
 
 # How many blocks are remembered of each node, and how far behind the lowest node a block may be to speak of now.
@@ -133,7 +133,7 @@ class Scene:
             for name, sight in self.sights.items()
             if sight.chain.height is not None or sight.chain.highest is not None
         }
-        return confirmed_height(known, self.powers) if known else None
+        return likely_height(known, self.powers) if known else None
 
 
 def chain_of(target: Target, answers: t.Mapping[str, Answer]) -> Chain:

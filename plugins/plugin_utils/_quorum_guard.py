@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.gravity.cluster.plugins.module_utils._quorum import quorum, quorum_after
+from ansible_collections.gravity.cluster.plugins.module_utils._quorum import confirmed_height, quorum, quorum_after
 
 Data = t.Mapping[str, t.Any]
 
@@ -60,7 +60,8 @@ def quorum_guard(
     ok = bool(after["ok"] or lost_already)
     message = str(after["message"]) if ok else _refusal(seen, powers, down, verb, str(after["message"]))
     coming = [] if ok else on_their_way(validators, powers, seen, down)
-    return {"ok": ok, "message": message, "ready": seen.ready, "coming": coming, "height": confirmed_height(powers, seen)}
+    height = confirmed_height({name: int(seen.facts[name].get("height") or 0) for name in seen.ready}, powers)
+    return {"ok": ok, "message": message, "ready": seen.ready, "coming": coming, "height": height}
 
 
 def on_their_way(validators: t.Iterable[str], powers: t.Mapping[str, int], seen: Seen, down: t.Iterable[str]) -> t.List[str]:
@@ -83,20 +84,6 @@ def seen_in(looks: t.Sequence[Data]) -> Seen:
             reason = " ".join(str(look.get("msg") or "it gave no reason").split())
             failed[str(look.get("item"))] = f"unreachable: {reason}" if look.get("unreachable") else reason
     return Seen(facts, failed, powers)
-
-
-def confirmed_height(powers: t.Mapping[str, int], seen: Seen) -> int:
-    """The height that validators with more than a third of the voting power have reached; 0 when there are no such.
-
-    So no single node that tells of a height without end makes the others wait for it.
-    """
-    heights = sorted(((int(seen.facts[name].get("height") or 0), powers[name]) for name in seen.ready if name in powers), reverse=True)
-    share = 0
-    for height, power in heights:
-        share += power
-        if 3 * share > sum(powers.values()):
-            return height
-    return 0
 
 
 def _refusal(seen: Seen, powers: t.Mapping[str, int], down: t.Sequence[str], verb: str, message: str) -> str:

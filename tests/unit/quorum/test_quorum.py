@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.gravity.cluster.plugins.module_utils._quorum import (
     confirmed_height,
     height_of_nodes,
+    likely_height,
     needed_of,
     quorum,
     quorum_after,
@@ -109,6 +110,9 @@ def test_powers_from_templates_may_be_strings_and_the_verb_may_be_chosen() -> No
         ([7], {}, 7),
         # Of two nodes nothing tells which one is right: nobody is called ready too early.
         ([7, 9], {}, 9),
+        ([7, 9], FOUR, 7),
+        # Too few validators answer to confirm anything.
+        ([7], FOUR, 7),
         ([0xFFFFFFFF, 10, 11], {}, 11),
         ([0xFFFFFFFF, 10, 11, 10], FOUR, 11),
         ([0xFFFFFFFF, 10, 11], FOUR, 11),
@@ -120,16 +124,22 @@ def test_powers_from_templates_may_be_strings_and_the_verb_may_be_chosen() -> No
     ],
 )
 def test_one_node_does_not_decide_how_far_the_chain_is(heights: t.List[int], powers: t.Dict[str, int], confirmed: int) -> None:
-    assert confirmed_height({f"node_{number}": height for number, height in enumerate(heights)}, powers) == confirmed
+    assert likely_height({f"node_{number}": height for number, height in enumerate(heights)}, powers) == confirmed
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 2**63 - 1), min_size=3), POWERS)
 def test_a_confirmed_height_is_one_that_some_node_says(heights: t.Dict[str, int], powers: t.Dict[str, int]) -> None:
-    assert confirmed_height(heights, powers) in heights.values()
+    assert likely_height(heights, powers) in heights.values()
 
 
-def test_only_named_nodes_that_say_a_height_count() -> None:
+def test_too_few_validators_confirm_nothing() -> None:
+    assert confirmed_height({"node_0": 9, "node_9": 9}, FOUR) == 0
+    assert confirmed_height({"node_0": 9, "node_1": 8}, FOUR) == 8
+    assert confirmed_height({"node_0": 9}, {}) == 0
+
+
+def test_only_nodes_that_say_a_height_count() -> None:
     facts: t.Dict[str, t.Any] = {"node_0": {"height": 4}, "node_1": {"height": None}, "node_2": {}, "node_3": {"height": 9}}
     assert height_of_nodes(facts, {"node_0": "1"}) == 4
-    assert height_of_nodes(facts, {}, ["node_1", "node_3", "node_9"]) == 9
-    assert height_of_nodes(facts, FOUR, []) == 0
+    assert height_of_nodes(facts, {}) == 9
+    assert height_of_nodes({}, FOUR) == 0
