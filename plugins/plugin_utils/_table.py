@@ -113,6 +113,24 @@ def status_rows(
     return {"columns": columns, "rows": [[_field(record, column) for column in columns] for record in status_records(nodes, info)]}
 
 
+def plan_rows(results: t.Sequence[t.Mapping[str, t.Any]]) -> t.Dict[str, t.Any]:
+    """The table of a plan for the action ``show``, ``{columns, rows}``: what, action, reason.
+
+    ``results`` are those of the module ``containers``, one for each Docker host. Nodes to which nothing happens are in it too.
+    """
+    rows: t.List[t.List[str]] = []
+    for result in results:
+        things = [{"what": f"network {thing['name']}", **thing} for thing in [result.get("network")] if thing]
+        things += [{"what": f"volume {thing['name']}", **thing} for thing in result.get("volumes") or []]
+        rows += [_planned(thing["what"], thing) for thing in things if thing["action"] != "none"]
+        rows += [_planned(node["name"], node) for node in result.get("nodes") or []]
+    return {"columns": ["what", "action", "reason"], "rows": rows}
+
+
+def _planned(what: str, step: t.Mapping[str, t.Any]) -> t.List[str]:
+    return [what, step["action"], "; ".join(step.get("reasons") or [])]
+
+
 def status_records(nodes: t.Sequence[t.Mapping[str, t.Any]], info: t.Mapping[str, t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
     """What is known of every node, one mapping each, in the order of ``nodes``: for programs."""
     records = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 import typing as t
@@ -39,7 +40,8 @@ def advances(cluster: Cluster, node: int, seconds: float = 30) -> bool:
 
 def test_check_mode_plans_a_deploy_and_makes_nothing(engine: docker.APIClient, cluster: Cluster) -> None:
     output = cluster.ok("deploy", "--check", "--diff")
-    assert "node_3" in output
+    assert re.search(r"^WHAT +ACTION +REASON$", output, re.MULTILINE)
+    assert re.search(r"^node_3 +create +absent$", output, re.MULTILINE)
     assert objects(engine, cluster) == {"containers": [], "networks": [], "volumes": []}
 
 

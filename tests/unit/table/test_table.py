@@ -11,6 +11,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._table import (
     duration,
     lay_out,
     plain,
+    plan_rows,
     printable,
     render,
     status_records,
@@ -135,3 +136,21 @@ def test_what_could_change_the_terminal_is_left_out(raw: str, shown: str) -> Non
 )
 def test_durations(seconds: t.Any, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_table_of_a_plan() -> None:
+    result = {
+        "network": {"name": "net", "action": "create", "reasons": ["absent"]},
+        "volumes": [{"name": "a-data", "action": "none"}, {"name": "b-data", "action": "create", "node": "b"}],
+        "nodes": [
+            {"name": "a", "action": "recreate", "reasons": ["cpus 1 -> 2", "image x -> y"]},
+            {"name": "b", "action": "none", "reasons": []},
+        ],
+    }
+    assert plan_rows([result, {"nodes": [{"name": "c", "action": "remove", "reasons": ["c is not in the list any more"]}]}])["rows"] == [
+        ["network net", "create", "absent"],
+        ["volume b-data", "create", ""],
+        ["a", "recreate", "cpus 1 -> 2; image x -> y"],
+        ["b", "none", ""],
+        ["c", "remove", "c is not in the list any more"],
+    ]
