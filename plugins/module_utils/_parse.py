@@ -101,7 +101,8 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         image=str(image),
         role=str(item.get("role") or ""),
         flavor=str(item.get("flavor") or ""),
-        command=words(item.get("command")),
+        # Without words it is the image's, or none when there is an entry point.
+        command=words(item.get("command")) or None,
         entrypoint=words(item.get("entrypoint")),
         env=checked(lambda: texts(item.get("env"), "environment variable"), {}),
         user=str(item["user"]) if item.get("user") is not None else None,
