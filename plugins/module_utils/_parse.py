@@ -101,8 +101,7 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         image=str(image),
         role=str(item.get("role") or ""),
         flavor=str(item.get("flavor") or ""),
-        # Without words it is the image's, or none when there is an entry point.
-        command=words(item.get("command")) or None,
+        command=words(item.get("command")),
         entrypoint=words(item.get("entrypoint")),
         env=checked(lambda: texts(item.get("env"), "environment variable"), {}),
         user=str(item["user"]) if item.get("user") is not None else None,

@@ -315,7 +315,7 @@ def restart(value: t.Any) -> t.Any:
 def health_test(value: t.Any) -> t.List[str]:
     """A shell line, or a command in words, as the Engine wants it."""
     if isinstance(value, str):
-        return ["NONE"] if value == "NONE" else ["CMD-SHELL", value]
+        return ["CMD-SHELL", value]
     test = words(value)
     return test if test[:1] in (["CMD"], ["CMD-SHELL"], ["NONE"]) else ["CMD", *test]
 
