@@ -208,10 +208,11 @@ class Work:
             time.sleep(0.05)
 
     def _remove(self, found: ObservedContainer) -> None:
-        """Remove a container with its nameless volumes, and wait until it is gone when somebody else is at it."""
+        """Remove a container, and wait until it is gone when somebody else is at it. Nameless volumes of a node hold data and stay."""
+        empties = not (found.is_node and found.nameless) or self.request.purge
         with self.engine.translating(f"removing container {found.name}"):
             try:
-                self._forgiving(404, lambda: self.engine.api.remove_container(found.id, v=True, force=True))
+                self._forgiving(404, lambda: self.engine.api.remove_container(found.id, v=empties, force=True))
                 return
             except docker.errors.APIError as exc:
                 if "in progress" not in str(exc):

@@ -164,11 +164,17 @@ class Engine:
 
     def image_id(self, image: str) -> t.Optional[str]:
         """Id of the image; None when it is not on this Docker host."""
+        found = self.image(image)
+        return None if found is None else str(found["Id"])
+
+    def image(self, image: str) -> t.Optional[t.Dict[str, t.Any]]:
+        """What the Engine says of the image; None when it is not on this Docker host."""
         with self.translating(f"inspecting image {image}"):
             try:
-                return str(self.api.inspect_image(image)["Id"])
+                found: t.Dict[str, t.Any] = self.api.inspect_image(image)
             except docker.errors.NotFound:
                 return None
+        return found
 
     def mode_of(self, container: str, path: str) -> t.Optional[int]:
         """Permission bits of ``path`` in a container, which need not run; None when there is no such path."""

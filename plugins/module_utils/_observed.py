@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import typing as t
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from ansible_collections.gravity.cluster.plugins.module_utils._ownership import 
 
 # The states of a node. ABSENT has no container.
 STOPPED, STARTING, RUNNING, UNHEALTHY, ERROR, ABSENT = "stopped", "starting", "running", "unhealthy", "error", "absent"
+
+# How the Engine names a volume that nobody named.
+NAMELESS = re.compile(r"[0-9a-f]{64}\Z")
 
 # How the Engine writes a time that never was, and how long it waits when a container does not say.
 NEVER = "0001-"
@@ -132,6 +136,19 @@ class ObservedContainer:
                     found.add((place.get("HostIp") or "0.0.0.0", int(place["HostPort"]), key.partition("/")[2] or "tcp"))
         return frozenset(found)
 
+    @property
+    def nameless(self) -> t.Dict[str, str]:
+        """Path -> name of its volumes that only the Engine named, as it does for the ``VOLUME`` of an image.
+
+        Those below a tmpfs hold nothing.
+        """
+        hidden = self.host_config.get("Tmpfs") or {}
+        return {
+            str(mount["Destination"]): str(mount["Name"])
+            for mount in self.inspect.get("Mounts") or []
+            if mount.get("Type") == "volume" and NAMELESS.match(str(mount.get("Name"))) and mount.get("Destination") not in hidden
+        }
+
     def endpoint(self, network: str) -> t.Optional[t.Mapping[str, t.Any]]:
         """Its settings in ``network``; None when it is not attached to it."""
         found: t.Optional[t.Mapping[str, t.Any]] = ((self.inspect.get("NetworkSettings") or {}).get("Networks") or {}).get(network)
@@ -187,6 +204,8 @@ class Observed:
     volumes: t.Mapping[str, ObservedVolume] = field(default_factory=dict)
     # Image name -> id; None when it is not there.
     images: t.Mapping[str, t.Optional[str]] = field(default_factory=dict)
+    # Image name -> the paths for which it asks for a volume; only of images that are there.
+    image_volumes: t.Mapping[str, t.Tuple[str, ...]] = field(default_factory=dict)
 
 
 def observe(
@@ -206,11 +225,13 @@ def observe(
             for item in api.volumes().get("Volumes") or []:
                 known[item["Name"]] = ObservedVolume(item["Name"], item.get("Labels") or {})
     containers = each([item["Id"] for item in listed], lambda one: inspected(engine, one), concurrency)
+    found = {image: engine.image(image) for image in sorted(set(images))}
     return Observed(
         containers=tuple(sorted((one for one in containers if one is not None), key=lambda one: one.name)),
         networks=tuple(ObservedNetwork(item) for item in networks),
         volumes=known,
-        images={image: engine.image_id(image) for image in sorted(set(images))},
+        images={image: None if data is None else str(data["Id"]) for image, data in found.items()},
+        image_volumes={image: tuple((data.get("Config") or {}).get("Volumes") or ()) for image, data in found.items() if data is not None},
     )
 
 

@@ -202,7 +202,8 @@ def container_step(
     start = request.state != "present" or found.running
     payload = wanted.payload(request.cluster, network)
     desired = aspects(payload, payload["HostConfig"])
-    real = aspects(found.config, found.host_config)
+    # The Engine does not write down as asked for what it mounts on its own for the image.
+    real = {**{f"volume at {path}": name for path, name in found.nameless.items()}, **aspects(found.config, found.host_config)}
     changes = differences(desired, real, defined_aspects(found.config))
     reasons = [reason(name, *change) for name, change in changes.items()]
     if image_id is not None and image_id != found.image_id:
@@ -334,7 +335,9 @@ def removal(request: Request, observed: Observed) -> Plan:
         )
     volumes: t.Tuple[ThingStep, ...] = ()
     if request.purge:
-        volumes = tuple(
+        nameless = {name: step.node for step in steps if step.observed for name in step.observed.nameless.values()}
+        volumes = tuple(ThingStep("volume", name, REMOVE, ("purge",), node=node) for name, node in sorted(nameless.items()))
+        volumes += tuple(
             ThingStep("volume", one.name, REMOVE, ("purge",), node=one.labels.get(labels.NODE))
             for one in sorted(observed.volumes.values(), key=lambda one: one.name)
             if labels.is_own(one.labels, request.cluster) and (request.whole or one.labels.get(labels.NODE) in request.targets)

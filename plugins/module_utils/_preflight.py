@@ -277,7 +277,7 @@ def check_volumes(request: Request, observed: Observed, problems: Problems) -> N
     for definition in request.containers:
         for volume in definition.volumes:
             found = observed.volumes.get(volume.name)
-            if found is None:
+            if found is None or volume.nameless:
                 continue
             born = found.labels.get(labels.GENESIS)
             if not labels.is_own(found.labels, request.cluster):

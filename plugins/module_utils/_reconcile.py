@@ -11,6 +11,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._apply import Appl
 from ansible_collections.gravity.cluster.plugins.module_utils._births import discard_unfinished
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ApplyFailed, ClusterError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._image_volumes import left_behind, with_image_volumes
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import ABSENT, observe
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, parse_containers, parse_network
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import DEFINING, NONE, STATES, Plan, Request, Step, plan
@@ -117,9 +118,10 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     request = parse_request(params, problems)
     refuse(problems)
     images = [one.image for one in request.containers] if request.state in DEFINING else []
-    volumes = request.purge or any(one.volumes for one in request.containers)
+    volumes = request.purge or (bool(request.containers) and request.state in DEFINING)
     names = [one.name for one in request.containers]
     observed = observe(engine, request.cluster, images, volumes, request.concurrency, names)
+    request = with_image_volumes(request, observed)
     steps = plan(request, observed)
     around = look_around(engine, observed, steps)
     check(request, observed, steps, around, problems)
@@ -138,7 +140,7 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     result = report(steps, applied, diff)
     if applied.failed or applied.failures:
         raise ApplyFailed(failure(request, applied), **result)
-    return {**result, "warnings": [*doubts.lines, *applied.warnings]}
+    return {**result, "warnings": [*doubts.lines, *left_behind(steps, request), *applied.warnings]}
 
 
 def parse_request(params: t.Mapping[str, t.Any], problems: Problems) -> Request:

@@ -167,7 +167,10 @@ options:
             choices: [tcp, udp, sctp]
             default: tcp
       volumes:
-        description: Named volumes; missing ones are made.
+        description:
+          - Named volumes; missing ones are made.
+          - A path for which the image asks (C(VOLUME /state)), and for which there is neither a volume nor a tmpfs here, gets a volume
+            C(<container>-image-state). A container that runs with a nameless volume there keeps that one, also when it is replaced.
         type: list
         elements: dict
         default: []
@@ -299,7 +302,9 @@ options:
     type: bool
     default: false
   purge:
-    description: Whether V(absent) also removes the volumes. Their data is lost.
+    description:
+      - Whether V(absent) also removes the volumes. Their data is lost.
+      - Without it no volume of a node is removed, nameless ones included; those are warned of, as no later container finds them.
     type: bool
     default: false
   rollback:

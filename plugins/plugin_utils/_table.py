@@ -8,8 +8,6 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.gravity.cluster.plugins.module_utils._answers import HIDDEN, SEQUENCES
-
 # Colours of Ansible's display by value, for columns called "state".
 COLOURS: t.Mapping[str, str] = {
     "ready": "green",
@@ -26,9 +24,11 @@ UNKNOWN = "unknown"
 GAP = "  "
 NOTHING = "-"
 
-# Colours are the only sequences that stay; an end of line does not.
+# Escape sequences other than colours, control characters other than tab, and lone surrogates, which no terminal can print.
 COLOUR = r"\x1b\[[0-9;]*m"
-UNPRINTABLE = re.compile(rf"({COLOUR})|{SEQUENCES}|{HIDDEN}|\n")
+UNPRINTABLE = re.compile(
+    rf"({COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.?|[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]"
+)
 
 # A cell is never made shorter than this to fit a width.
 SHORTEST = 8
