@@ -108,6 +108,15 @@ def test_a_second_one_is_refused_with_the_remedy(engine: docker.APIClient, clust
     assert objects(engine, cluster) == before
 
 
+def test_a_guard_that_cannot_look_refuses(cluster: Cluster) -> None:
+    message = cluster.refused("stop", "--limit", "node_2", "-e", "engine_url=unix:///nonexistent.sock")
+    assert (
+        "stopping node_2: whether the others keep the quorum is not known (Docker host local could not be asked: no Docker Engine"
+        in message
+    )
+    assert "quorum_override=true" in message
+
+
 def test_a_rolling_restart_is_refused_while_one_is_away(engine: docker.APIClient, cluster: Cluster) -> None:
     before = objects(engine, cluster)
     message = cluster.refused("restart", "--limit", "node_0")
@@ -136,6 +145,15 @@ def test_restart_takes_one_after_the_other(engine: docker.APIClient, cluster: Cl
     started = sorted(item.split()[1] for item in after["containers"])
     assert not set(started) & {item.split()[1] for item in before["containers"]}
     assert advances(cluster, 1)
+
+
+def test_what_was_started_just_now_is_waited_for(engine: docker.APIClient, cluster: Cluster) -> None:
+    """As after a kill in the middle of a replacement: one is stopped, and the run that starts it has another one to replace."""
+    engine.stop(f"{cluster.name}-node_3", timeout=10)
+    cluster.spec["nodes"]["node_[0:3]"]["labels"] = {"round": "two"}
+    cluster.write()
+    cluster.ok("deploy")
+    assert advances(cluster, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from integration.running import ROOT, Chain, Data, Nodes, hanging
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
+from ansible_collections.gravity.cluster.plugins.module_utils._info import work
+from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 Run = t.Callable[..., Data]
 CHAIN_FACTS = ("height", "peers", "syncing", "chain_id", "block_hash")
@@ -77,6 +80,20 @@ def test_the_address_is_known_also_when_it_does_not_run(info: Run, nodes: Nodes,
     assert info(nodes.target("a"))["a"]["address"] == cluster.address(9)
     api.start(container)
     assert info(nodes.target("a"))["a"]["address"] == cluster.address(9)
+
+
+def test_voting_power_is_that_of_the_genesis_also_of_nodes_that_nobody_asked_for(engine: Engine, nodes: Nodes, cluster: t.Any) -> None:
+    def known() -> t.Dict[str, int]:
+        asked = {"cluster": nodes.cluster, "nodes": [], "rpc_timeout": 2.0}
+        found: t.Dict[str, int] = work(asked, engine, Progress(), True)["validators"]
+        return found
+
+    api, role = engine.api, {"role": "validator"}
+    api.create_container(nodes.image, ["true"], name=f"{cluster.name}-old", labels=labels.own(cluster.name, "node", node="old", **role))
+    assert known() == {"old": 1}
+    born = '{"validators": {"node_0": 3, "gone": 2}}'
+    api.create_volume(f"{cluster.name}-v", labels=labels.own(cluster.name, "volume", node="node_0", birth=born))
+    assert known() == {"node_0": 3, "gone": 2}
 
 
 def test_restarts_are_counted(info: Run, nodes: Nodes) -> None:

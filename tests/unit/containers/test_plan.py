@@ -214,6 +214,16 @@ def test_nodes_that_are_to_be_kept_running_wait() -> None:
     assert found.steps[0].reasons == ("memory none -> 1g",)
 
 
+def test_running_validators_are_not_pruned_in_the_same_call() -> None:
+    observed = seen(made(defined(0, role="validator")), made(defined(1, role="validator")), made(defined(2, role="validator"), exited(0)))
+    found = plan(requested(defined(0, role="validator"), prune=True, keep_roles=frozenset({"validator"})), observed)
+    assert [(step.node, step.action, step.deferred) for step in found.steps] == [
+        ("node_0", "none", False),
+        ("node_1", "none", True),
+        ("node_2", "remove", False),
+    ]
+
+
 def test_a_node_that_is_to_be_kept_running_is_not_renamed_under_way() -> None:
     found = plan(requested(defined(name="new-name"), keep_running=frozenset({"node_0"})), seen(made(defined())))
     assert [(step.action, step.deferred) for step in found.steps] == [("none", True), ("none", True)]
