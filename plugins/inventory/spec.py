@@ -315,6 +315,7 @@ from ansible.template import trust_as_template
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _record as record
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_groups as groups
+from ansible_collections.gravity.cluster.plugins.plugin_utils._origin import origin_of
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import SpecInvalid, shown_path
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_read import read
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_toml import is_cluster_toml, translate
@@ -454,7 +455,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise SpecInvalid(path, [(("cluster_name",), text)])
         # A list of all nodes in the variables of every node would make an inventory that grows with their square.
         nodes = trust_as_template("{{ groups['%s'] }}" % groups.NODES)
-        inventory.set_variable("all", "gravity_cluster", {**cluster, "nodes": nodes, "spec": os.path.abspath(path)})
+        inventory.set_variable(
+            "all", "gravity_cluster", {**cluster, "nodes": nodes, "spec": os.path.abspath(path), "origin": origin_of(path)}
+        )
         for host, variables in resolved["hosts"].items():
             self._add_docker_host(inventory, host, variables)
         for name, node in resolved["nodes"].items():

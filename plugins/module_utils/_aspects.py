@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 
 # Compared by other means: per file, or not at all.
-NOT_COMPARED = frozenset({labels.FILES, labels.DEFINED, labels.CONTAINER})
+NOT_COMPARED = frozenset({labels.FILES, labels.DEFINED, labels.CONTAINER, labels.ORIGIN})
 # Limits that an Engine drops without an error when the kernel cannot keep them.
 DROPPABLE = frozenset({"memory", "cpus", "pids limit"})
 SHOWN = 60

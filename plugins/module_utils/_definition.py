@@ -132,6 +132,8 @@ class ContainerDefinition:
     sysctls: t.Mapping[str, str] = field(default_factory=dict)
     extra_hosts: t.Mapping[str, str] = field(default_factory=dict)
     genesis: t.Optional[str] = None
+    # The spec that it is made from now; not compared.
+    origin: t.Optional[str] = None
 
     @property
     def owner(self) -> t.Optional[t.Tuple[int, int]]:
@@ -146,6 +148,8 @@ class ContainerDefinition:
         more = {"node": self.node, "role": self.role, "flavor": self.flavor}
         if self.genesis:
             more["genesis"] = self.genesis
+        if self.origin:
+            more["origin"] = self.origin
         return labels.own(cluster, kind, **{key: value for key, value in more.items() if value})
 
     def mount_of(self, path: str) -> t.Optional[t.Union[Volume, str]]:

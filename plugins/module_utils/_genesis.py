@@ -146,6 +146,8 @@ class Spec:
     lease: int
     concurrency: int
     hosts: t.Tuple[str, ...] = ()
+    # The label of the spec file; empty when nobody says.
+    origin: str = ""
 
     def reaches(self, node: Node) -> bool:
         """Whether the node's Docker host takes part."""
@@ -216,6 +218,7 @@ def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> S
         lease=params["lease"],
         concurrency=params["concurrency"],
         hosts=tuple(sorted(hosts)),
+        origin=params.get("origin") or "",
     )
 
 
@@ -489,6 +492,7 @@ def volume_labels(spec: Spec, node: Node, digest: str, identities: t.Mapping[str
     validators = {name: identities[name] for name in powers if name in identities}
     birth = json.dumps({"chain_id": spec.chain_id, "validators": dict(powers), "identities": validators}, separators=(",", ":"))
     identity = identities[node.name]
+    more = {"origin": spec.origin} if spec.origin else {}
     return labels.own(
-        spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, genesis=digest, identity=identity, birth=birth
+        spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, genesis=digest, identity=identity, birth=birth, **more
     )

@@ -12,6 +12,7 @@ CLUSTER = PREFIX + "name"  # the cluster's name; on every object that we make
 KIND = PREFIX + "kind"  # node | network | volume | oneoff | image
 NODE = PREFIX + "node"  # the node's name in the spec
 CONTAINER = PREFIX + "container"  # the name of the container that we made; a copy has the label and another name
+ORIGIN = PREFIX + "origin"  # digest of the spec file, and of the controller, that the object was made from
 ROLE = PREFIX + "role"  # the node's role in the spec
 FLAVOR = PREFIX + "flavor"  # the node's flavor
 FILES = PREFIX + "files"  # JSON: path -> sha256 of each config file in the container

@@ -53,6 +53,17 @@ def name_of(entry: Entry) -> str:
     return next((name for name in names if "/" not in name), "?")
 
 
+def strangers(carried: t.Iterable[Marks], known: t.Collection[str], origin: str) -> t.List[str]:
+    """The nodes among ``carried``, labels of a cluster's objects on one Docker host, that were made from another spec.
+
+    ``known`` are the nodes of this spec, and ``origin`` is its label. What does not say its origin is another spec's when this one knows
+    nothing of what is there.
+    """
+    nodes = [(marks[labels.NODE], marks.get(labels.ORIGIN)) for marks in carried if marks.get(labels.NODE)]
+    related = any(node in known for node, _origin in nodes)
+    return sorted({node for node, made in nodes if node not in known and (made != origin if made else not related)})
+
+
 class Owner:
     """Tells the own containers of one cluster among entries of the Engine's list; asks for the labels of each image once."""
 

@@ -65,6 +65,10 @@ class Request:
     keep_running: t.FrozenSet[str] = frozenset()
     # Nodes of these roles that `prune` would remove are kept running like those.
     keep_roles: t.FrozenSet[str] = frozenset()
+    # The label of the spec and its nodes, also those on other Docker hosts; empty when nobody says. ``takeover``: nodes of another one go.
+    origin: str = ""
+    known: t.FrozenSet[str] = frozenset()
+    takeover: bool = False
 
     @property
     def whole(self) -> bool:

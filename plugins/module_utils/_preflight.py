@@ -16,7 +16,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import NetworkDefinition, Port
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import UNIX, Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedNetwork
-from ansible_collections.gravity.cluster.plugins.module_utils._ownership import name_of
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import name_of, strangers
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, Subnet, contains, parsed_subnet
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
@@ -104,6 +104,7 @@ def homeless(observed: Observed, plan: Plan) -> t.List[t.Tuple[Step, str]]:
 
 def check(request: Request, observed: Observed, plan: Plan, around: Surroundings, problems: Problems) -> None:
     """Note in ``problems`` what stands against ``plan``; images are checked apart."""
+    check_origin(request, observed, problems)
     check_names(plan, around, problems)
     check_named(request, observed, plan, around, problems)
     for step in plan.networks:
@@ -116,6 +117,24 @@ def check(request: Request, observed: Observed, plan: Plan, around: Surroundings
     check_resources(plan, around, problems)
     check_ports(plan, around, problems)
     check_sharing(plan, around, problems)
+
+
+def check_origin(request: Request, observed: Observed, problems: Problems) -> None:
+    """Nodes that are to go because this spec lacks them, but that another spec has."""
+    everything = request.state == "absent" and request.whole
+    if not request.origin or request.takeover or not (everything or request.prune):
+        return
+    carried = [one.labels for one in observed.containers if everything or one.is_node]
+    if request.purge:
+        carried += [one.labels for one in observed.volumes.values() if labels.is_own(one.labels, request.cluster)]
+    found = strangers(carried, request.targets | request.known, request.origin)
+    if found:
+        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        problems.add(
+            f"{request.cluster}: this Docker host has nodes of this cluster_name that another spec made and this one lacks "
+            f"({shown}): choose another cluster_name, use the spec that they were made from, or add -e takeover=true to remove them "
+            "when that spec was moved or belongs to another controller"
+        )
 
 
 def check_names(plan: Plan, around: Surroundings, problems: Problems) -> None:

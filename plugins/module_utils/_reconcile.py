@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import tarfile
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils._apply import Applied, Outcome, apply
 from ansible_collections.gravity.cluster.plugins.module_utils._births import discard_unfinished
@@ -103,6 +104,9 @@ ARGUMENTS: Options = {
     "stop_grace": {"type": "int"},
     "keep_running": {"type": "list", "elements": "str", "default": []},
     "keep_roles": {"type": "list", "elements": "str", "default": []},
+    "origin": {"type": "str", "default": ""},
+    "known": {"type": "list", "elements": "str", "default": []},
+    "takeover": {"type": "bool", "default": False},
 }
 
 # A config file that is longer than this is shown by its digests only (bytes).
@@ -167,7 +171,7 @@ def parse_request(params: t.Mapping[str, t.Any], problems: Problems) -> Request:
         cluster=params["cluster"],
         state=state,
         network=parse_network(params.get("network"), problems),
-        containers=tuple(definitions),
+        containers=tuple(replace(one, origin=params.get("origin") or None) for one in definitions),
         # An empty list names nothing. Only leaving both out means the whole cluster.
         nodes=None if nodes is None and params.get("containers") is None else tuple(nodes or ()),
         prune=bool(params.get("prune")),
@@ -177,6 +181,9 @@ def parse_request(params: t.Mapping[str, t.Any], problems: Problems) -> Request:
         stop_grace=params.get("stop_grace"),
         keep_running=frozenset(params.get("keep_running") or ()),
         keep_roles=frozenset(params.get("keep_roles") or ()),
+        origin=params.get("origin") or "",
+        known=frozenset(params.get("known") or ()),
+        takeover=bool(params.get("takeover")),
     )
 
 

@@ -332,6 +332,23 @@ options:
     type: list
     elements: str
     default: []
+  origin:
+    description:
+      - What tells the spec, in which the nodes are written, from others with the same name of a cluster. New containers and volumes
+        carry it as the label C(gravity.cluster.origin), which is not compared.
+      - With it, O(prune), and V(absent) for the whole cluster, are refused when they would remove nodes that are not in O(known), and
+        that another spec made; or that do not say which, while none of O(known) is on this Docker host.
+    type: str
+    default: ''
+  known:
+    description: Names of all nodes of the spec, also those on other Docker hosts.
+    type: list
+    elements: str
+    default: []
+  takeover:
+    description: Whether nodes of another O(origin) are removed all the same.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - gravity.cluster.engine
 seealso:

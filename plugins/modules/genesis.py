@@ -42,6 +42,10 @@ options:
     description: Chain id of the network. It is part of the lock; put it into the commands or into O(document.merge).
     type: int
     required: true
+  origin:
+    description: Label of the spec, for new volumes; see O(gravity.cluster.containers#module:origin).
+    type: str
+    default: ''
   phase:
     description:
       - V(all) makes the genesis on this Docker host alone.
@@ -430,6 +434,7 @@ ARGUMENTS: t.Dict[str, t.Any] = {
     "document": {"type": "dict", "required": True, "options": DOCUMENT},
     "hold": {"type": "list", "elements": "str", "default": ["sleep", "{lease}"]},
     "lease": {"type": "int", "default": 600},
+    "origin": {"type": "str", "default": ""},
     "concurrency": {"type": "int", "default": 0},
 }
 

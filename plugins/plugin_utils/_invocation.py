@@ -24,6 +24,7 @@ OPTIONS = frozenset(
         "since",
         "status_output",
         "tail",
+        "takeover",
         "teardown_purge",
         "upgrade_image",
     }

@@ -51,3 +51,46 @@ def test_a_renamed_node_that_runs_keeps_its_data_to_itself(demo: Any) -> None:
         f"node_0: volume {demo.name}_0-data is in use by container {demo.name}-renamed, which is not this node's: two processes must "
         f"not run on one node's data; stop that one first (docker stop {demo.name}-renamed) (nothing was changed)"
     )
+
+
+def test_two_specs_of_one_name_leave_each_other_alone(demo: Any) -> None:
+    api = [demo.node(number, node=f"api_{number}", volumes=[demo.volume(number)]) for number in range(3)]
+    web = demo.node(3, node="web_0")
+    first = {"origin": "first", "known": ["api_0", "api_1", "api_2"]}
+    second = {"origin": "second", "known": ["web_0"]}
+    demo.up(*api, prune=True, **first)
+    before = demo.everything()
+    refusals = [
+        demo.run(web, prune=True, **second),
+        demo.run(prune=True, check=True, **second),
+        demo.act("absent", **second),
+        demo.act("absent", purge=True, **second),
+    ]
+    expected = (
+        f"{demo.name}: this Docker host has nodes of this cluster_name that another spec made and this one lacks "
+        "(api_0, api_1, api_2): choose another cluster_name, use the spec that they were made from, or add -e takeover=true to remove them "
+        "when that spec was moved or belongs to another controller (nothing was changed)"
+    )
+    assert {refusal["msg"] for refusal in refusals} == {expected}
+    assert demo.everything() == before
+    # A moved spec with the same nodes just works; a node that it then forgets needs a word.
+    assert not demo.run(*api, prune=True, origin="moved", known=first["known"])["changed"]
+    demo.up(*api[:2], prune=True, origin="first", known=["api_0", "api_1"])
+    assert demo.run(api[0], prune=True, origin="moved", known=["api_0"])["failed"]
+    demo.up(api[0], prune=True, origin="moved", known=["api_0"], takeover=True)
+    assert demo.names(demo.name) == [f"{demo.name}_0"]
+    # Volumes without containers are data of the other spec all the same.
+    demo.act("absent", **first)
+    demo.up(web, prune=True, **second)
+    assert demo.act("absent", purge=True, **second)["failed"]
+    assert not demo.act("absent", **second).get("failed")
+    assert len(demo.everything()["volumes"]) == 3
+
+
+def test_containers_without_an_origin_are_taken_over_as_they_are(demo: Any) -> None:
+    demo.up(*demo.nodes(3))
+    before = demo.inspect(0)["Id"]
+    mine = {"origin": "mine", "known": ["node_0"]}
+    assert demo.run(demo.node(4), prune=True, origin="mine", known=["node_4"])["failed"]
+    assert [step["action"] for step in demo.up(demo.node(), prune=True, **mine)["nodes"]] == ["none", "remove", "remove"]
+    assert demo.inspect(0)["Id"] == before

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
-from ansible_collections.gravity.cluster.plugins.module_utils._ownership import is_ours, name_of
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import is_ours, name_of, strangers
 
 OLD = labels.own("demo", "node", node="web_0")
 NEW = {**OLD, labels.CONTAINER: "demo_web_0"}
@@ -42,3 +42,29 @@ def test_whose_a_container_is(
 def test_a_name_of_the_container_itself_and_not_of_a_link() -> None:
     assert name_of({"Names": ["/other/alias", "/demo_web_0"]}) == "demo_web_0"
     assert name_of({}) == "?"
+
+
+def marked(node: str, origin: str = "") -> dict[str, str]:
+    """Labels of a node's container or volume."""
+    return labels.own("demo", "node", node=node, **({"origin": origin} if origin else {}))
+
+
+@pytest.mark.parametrize(
+    ("carried", "known", "found"),
+    [
+        # Another spec, also where both have a node of one name.
+        ([marked("api_0", "other"), marked("api_1", "other")], ["web_0"], ["api_0", "api_1"]),
+        ([marked("api_0", "other"), marked("web_0", "mine")], ["web_0"], ["api_0"]),
+        ([marked("api_0", "other"), marked("web_0")], ["web_0"], ["api_0"]),
+        # A spec that was edited.
+        ([marked("api_0", "mine"), marked("api_1", "mine")], ["web_0"], []),
+        # A spec that was moved, or another controller.
+        ([marked("web_0", "other")], ["web_0"], []),
+        # Objects of older versions.
+        ([marked("api_0"), marked("web_0")], ["web_0"], []),
+        ([marked("api_0"), marked("api_1")], ["web_0"], ["api_0", "api_1"]),
+        ([labels.own("demo", "oneoff")], ["web_0"], []),
+    ],
+)
+def test_nodes_that_another_spec_made(carried: list[dict[str, str]], known: list[str], found: list[str]) -> None:
+    assert strangers(carried, known, "mine") == found
