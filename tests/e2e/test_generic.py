@@ -98,6 +98,22 @@ def test_stop_needs_no_quorum_where_nobody_votes(web: Cluster) -> None:
     assert [page(web, node) for node in range(3)] == ["second\n"] * 3
 
 
+def test_another_spec_of_the_same_name_takes_nothing_away(engine: docker.APIClient, web: Cluster, tmp_path: Path) -> None:
+    before = objects(engine, web)
+    other = Cluster(tmp_path, {**web.spec, "nodes": {"api_0": web.spec["nodes"]["web_[0:2]"]}})
+    for verb, options in (
+        ("deploy", ()),
+        ("deploy", ("--check",)),
+        ("teardown", ()),
+        ("teardown", ("-e", "teardown_purge=true", "-e", f"confirm={web.name}")),
+    ):
+        assert "another spec made and this one lacks (web_0, web_1, web_2)" in other.refused(verb, *options)
+    assert objects(engine, web) == before
+    # The same nodes in another file, as on another controller.
+    Cluster(tmp_path, web.spec).unchanged("deploy")
+    assert objects(engine, web) == before
+
+
 def test_purge_leaves_nothing(engine: docker.APIClient, web: Cluster) -> None:
     web.ok("teardown", "-e", "teardown_purge=true", "-e", f"confirm={web.name}")
     assert objects(engine, web) == {"containers": [], "networks": [], "volumes": []}
