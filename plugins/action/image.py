@@ -15,6 +15,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _assemble a
 from ansible_collections.gravity.cluster.plugins.module_utils._context import Context
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
+from ansible_collections.gravity.cluster.plugins.plugin_utils._drafts import draft
 from ansible_collections.gravity.cluster.plugins.plugin_utils._followed import FollowedModule
 
 Data = t.Dict[str, t.Any]
@@ -53,10 +54,10 @@ class ActionModule(FollowedModule):
             return planned
         if planned["action"] != "build":
             return super().work(arguments, task_vars)
-        with tempfile.NamedTemporaryFile(prefix="gravity-cluster-", suffix=".tar") as packed:
+        with draft(tempfile.gettempdir(), "gravity-cluster-", ".tar") as (packed, name):
             context.pack(packed)
             packed.flush()
-            return self._beside(Path(packed.name), lambda path: {**arguments, "context_archive": path}, task_vars)
+            return self._beside(Path(name), lambda path: {**arguments, "context_archive": path}, task_vars)
 
     def _planned(self, arguments: Data, task_vars: t.Optional[Data]) -> Data:
         """What the module would do."""

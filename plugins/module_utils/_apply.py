@@ -17,13 +17,14 @@ from ansible_collections.gravity.cluster.plugins.module_utils._aspects import fi
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition, Volume
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, EngineError
+from ansible_collections.gravity.cluster.plugins.module_utils._named import create_for_a_moment, is_for_a_moment
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import (
     Observed,
     ObservedContainer,
     ObservedNetwork,
     inspected,
 )
-from ansible_collections.gravity.cluster.plugins.module_utils._ownership import NEXT
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import NEXT, Owner
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
     NONE,
@@ -37,6 +38,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     ThingStep,
     network_changes,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._preflight import RIVAL, holder_of, sockets_to_take
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 with contextlib.suppress(ImportError):  # the Engine's constructor reports it
@@ -99,6 +101,7 @@ class Work:
         self.plan = plan
         self.progress = progress
         self.applied = Applied([Outcome(step) for step in plan.steps])
+        self.owner = Owner(engine, request.cluster, [one.name for one in request.containers])
         self._network_stays = all(step.action == NONE for step in plan.networks)
         self._made_networks: t.List[str] = []
         self._counting = threading.Lock()
@@ -138,12 +141,20 @@ class Work:
                 work(outcome.step, outcome)
                 self.applied.changed = True
             except ClusterError as exc:
-                outcome.error = plain(exc.message, outcome.step)
+                outcome.error = self._plain(exc.message, outcome.step)
             with self._counting:
                 self._counted += 1
                 self.progress.say(f"{self._counted} of {len(outcomes)} containers {verb}")
 
         each(outcomes, one, self.request.concurrency)
+
+    def _plain(self, message: str, step: Step) -> str:
+        """An error about one container; a port may be taken by what another run has made since we looked."""
+        holder = None
+        if TAKEN.search(message):
+            with contextlib.suppress(ClusterError):
+                holder = holder_of(self.engine, self.owner, sockets_to_take(step))
+        return plain(message, step, holder)
 
     def _thing(self, step: ThingStep, work: t.Callable[[ThingStep], bool]) -> None:
         if step.action == NONE:
@@ -176,13 +187,22 @@ class Work:
         try:
             self._stop(found, grace)
             self._remove(found)
+            self._rename(made, wanted.name)
         except ClusterError:
             with contextlib.suppress(docker.errors.APIError):
                 self.engine.api.remove_container(made, v=True, force=True)
             raise
-        with self.engine.translating(f"renaming the new container {wanted.name}"):
-            self.engine.api.rename(made, wanted.name)
         outcome.made = made
+
+    def _rename(self, made: str, name: str) -> None:
+        with self.engine.translating(f"renaming the new container {name}"):
+            try:
+                self.engine.api.rename(made, name)
+            except docker.errors.APIError as exc:
+                other = inspected(self.engine, name) if exc.status_code == 409 else None
+                if other is None or not self._is_own(other):
+                    raise
+                raise EngineError(f"container {name}: {RIVAL}") from exc
 
     def _grace(self, step: Step, found: ObservedContainer) -> int:
         if self.request.stop_grace is not None:
@@ -252,16 +272,24 @@ class Work:
 
     def _create(self, wanted: ContainerDefinition, name: str) -> str:
         payload = wanted.payload(self.request.cluster, self.request.network.name if self.request.network else None)
+
+        def create(name: str) -> str:
+            return str(self.engine.api.create_container_from_config(payload, name)["Id"])
+
         with self.engine.translating(f"creating container {wanted.name}"):
+            if name != wanted.name:
+                return create_for_a_moment(self.engine, self.owner, name, create)
             try:
-                return str(self.engine.api.create_container_from_config(payload, name)["Id"])
+                return create(name)
             except docker.errors.APIError as exc:
                 # The Engine may still have been busy with the request of a run that was killed.
                 left = inspected(self.engine, name) if exc.status_code == 409 else None
-                if left is None or not left.never_started or left.node != wanted.node or not self._is_own(left.labels):
+                if left is None or left.node != wanted.node or not self._is_own(left):
                     raise
+                if not left.never_started:
+                    raise EngineError(f"container {name}: {RIVAL}") from exc
                 self._remove(left)
-                return str(self.engine.api.create_container_from_config(payload, name)["Id"])
+                return create(name)
 
     def _complete(self, found: ObservedContainer, wanted: t.Optional[ContainerDefinition]) -> None:
         """Make sure that a container that never started has its files."""
@@ -357,10 +385,14 @@ class Work:
             "HostConfig": {"Mounts": mounts, "NetworkMode": "none", "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]},
         }
         with self.engine.translating(f"filling the volumes of {wanted.name}"):
-            left = inspected(self.engine, name)
-            if left is not None and self._is_own(left.labels):
-                api.remove_container(left.id, v=True, force=True)
-            helper = str(api.create_container_from_config(payload, name)["Id"])
+            for left in self.observed.containers:
+                if not left.is_node and is_for_a_moment(left.name, name):
+                    self._remove(left)
+
+            def create(name: str) -> str:
+                return str(api.create_container_from_config(payload, name)["Id"])
+
+            helper = create_for_a_moment(self.engine, self.owner, name, create)
             try:
                 self.engine.put(helper, "/", entries)
             finally:
@@ -392,13 +424,13 @@ class Work:
         while True:
             with contextlib.suppress(docker.errors.NotFound):
                 found = ObservedNetwork(self.engine.api.inspect_network(wanted.name))
-                return self._is_own(found.labels) and not network_changes(wanted, found)
+                return labels.is_own(found.labels, self.request.cluster) and not network_changes(wanted, found)
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
 
-    def _is_own(self, own: t.Mapping[str, str]) -> bool:
-        return labels.is_own(own, self.request.cluster)
+    def _is_own(self, found: ObservedContainer) -> bool:
+        return self.owner.owns_inspected(found.inspect)
 
     def _remove_network(self, name: str) -> bool:
         """Remove a network; False when the Engine cannot, though nothing is in it (moby issue 42119)."""
@@ -463,7 +495,7 @@ class Work:
             outcome.final = step.observed
             with contextlib.suppress(ClusterError):
                 found = inspected(self.engine, step.container)
-                outcome.final = found if found is not None and self._is_own(found.labels) else None
+                outcome.final = found if found is not None and self._is_own(found) else None
 
         each(self.applied.outcomes, look, self.request.concurrency)
 
@@ -486,9 +518,11 @@ def parents(relative: str) -> t.List[str]:
     return found
 
 
-def plain(message: str, step: Step) -> str:
-    """An Engine's error about one container in the user's words where we know them."""
+def plain(message: str, step: Step, holder: t.Optional[str] = None) -> str:
+    """An Engine's error about one container in the user's words where we know them; ``holder`` has its port."""
     taken = TAKEN.search(message)
+    if taken and holder:
+        return f"host port {taken.group(1) or taken.group(2)} {holder}"
     if taken:
         return f"host port {taken.group(1) or taken.group(2)} is taken by another program: end it, or choose another host port"
     if "Address already in use" in message and step.definition is not None and step.definition.network_ip:

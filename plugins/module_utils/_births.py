@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of
 
 with contextlib.suppress(ImportError):  # Engine() reports it
     import docker.errors
@@ -51,17 +52,16 @@ def filled_name(birth_name: str, digest: str) -> str:
 
 def find_births(engine: Engine, cluster: str) -> t.List[Leftover]:
     """The birth containers of a cluster, finished by nobody yet."""
-    filters = labels.select(cluster, "oneoff")
-    filters["label"].append(VOLUMES)
-    with engine.translating("listing containers"):
-        found = engine.api.containers(all=True, filters=filters)
     births = []
-    for item in found:
+    # A copy of one has the label too, and says nothing of the volumes.
+    for item in Owner(engine, cluster).list("oneoff"):
         marks = item["Labels"]
+        if VOLUMES not in marks:
+            continue
         births.append(
             Leftover(
                 id=item["Id"],
-                name=item["Names"][0].lstrip("/"),
+                name=name_of(item),
                 running=item["State"] == "running",
                 volumes=tuple(_parsed(marks.get(VOLUMES), [])),
                 holder=_parsed(marks.get(HOLDER), {}),

@@ -16,7 +16,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import NetworkDefinition, Port
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import UNIX, Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import Observed, ObservedNetwork
-from ansible_collections.gravity.cluster.plugins.module_utils._ownership import name_of, strangers
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of, strangers
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, Subnet, contains, parsed_subnet
 from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
     CREATE,
@@ -32,6 +32,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils._plan import (
 )
 from ansible_collections.gravity.cluster.plugins.module_utils._sockets import Socket, collide
 
+# What has happened to the loser of two runs.
+RIVAL = "another run on this cluster made it a moment ago: wait until that one has ended, then run again"
 # The Engine's words for a container with a process.
 AT_WORK = frozenset({"running", "paused", "restarting"})
 
@@ -59,7 +61,7 @@ class Surroundings:
         return entry.get("Id") in self.own
 
 
-def look_around(engine: Engine, observed: Observed, plan: Plan) -> Surroundings:
+def look_around(engine: Engine, cluster: str, observed: Observed, plan: Plan) -> Surroundings:
     """Ask the Engine for what the checks of ``plan`` need, and no more."""
     api = engine.api
     creating = [step.definition for step in plan.steps if step.action in (CREATE, RECREATE) and step.definition]
@@ -86,7 +88,27 @@ def look_around(engine: Engine, observed: Observed, plan: Plan) -> Surroundings:
             hides = swarm.get("LocalNodeState") == "active" and not swarm.get("ControlAvailable")
     local = engine.options.url.startswith(UNIX) and os.name == "posix"
     own = frozenset(one.id for one in observed.containers)
-    return Surroundings(containers, own, attached, images, cpus, hides, bind_failure if local else None)
+    owner = Owner(engine, cluster, [one.name for one in creating])
+
+    def bind(place: Socket) -> t.Optional[str]:
+        # Another run may have started a container since the list was made.
+        failure = bind_failure(place)
+        return failure and (holder_of(engine, owner, [place]) or failure)
+
+    return Surroundings(containers, own, attached, images, cpus, hides, bind if local else None)
+
+
+def holder_of(engine: Engine, owner: Owner, places: t.Collection[Socket]) -> t.Optional[str]:
+    """Which container has one of the host ports now, with the remedy; None when it is no container."""
+    with engine.translating("listing the containers that run"):
+        running = engine.api.containers()
+    for one in running:
+        for entry in one.get("Ports") or []:
+            if entry.get("PublicPort") and any(collide(place, socket_of(entry)) for place in places):
+                if owner.owns(one):
+                    return f"is taken by container {name_of(one)}: {RIVAL}"
+                return f"is taken by container {name_of(one)}, which is not of this cluster: stop it, or choose another host port"
+    return None
 
 
 def homeless(observed: Observed, plan: Plan) -> t.List[t.Tuple[Step, str]]:

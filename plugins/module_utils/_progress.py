@@ -79,21 +79,25 @@ def opened(path: str) -> io.FileIO:
 
 
 def remove_leftovers(path: t.Optional[str]) -> None:
-    """Remove the progress files beside ``path`` that runs of this user left when they were killed. Never fails.
+    """Remove the progress files beside ``path`` that runs of this user left when they were killed. Never fails."""
+    if path and os.path.basename(path).startswith(BEGINNING):
+        remove_left(os.path.dirname(path), BEGINNING, keep=path)
 
-    Only regular files of our own name and user that nobody has locked go, and links are not followed. A file that was just made is not
+
+def remove_left(folder: str, prefix: str, suffix: str = "", keep: str = "") -> None:
+    """Remove files of such a name in ``folder`` that runs of this user left when they were killed. Never fails.
+
+    Only regular files of this user that nobody has locked go, and links are not followed. A file that was just made is not
     locked yet, so one that is empty stays for a while.
     """
-    if not path or not os.path.basename(path).startswith(BEGINNING):
-        return
-    pattern = os.path.join(glob.escape(os.path.dirname(path)), f"{BEGINNING}*")
-    for old in sorted(one for one in glob.glob(pattern) if one != path)[:MOST_REMOVED]:
+    pattern = os.path.join(glob.escape(folder), f"{glob.escape(prefix)}*{glob.escape(suffix)}")
+    for old in sorted(one for one in glob.glob(pattern) if one != keep)[:MOST_REMOVED]:
         with contextlib.suppress(OSError):
             remove_if_left(old)
 
 
 def remove_if_left(path: str) -> None:
-    """Remove one progress file when it is ours and its run is dead."""
+    """Remove one file when it is ours and its run is dead."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)

@@ -127,7 +127,7 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     observed = observe(engine, request.cluster, images, volumes, request.concurrency, names)
     request = with_image_volumes(request, observed)
     steps = plan(request, observed)
-    around = look_around(engine, observed, steps)
+    around = look_around(engine, request.cluster, observed, steps)
     check(request, observed, steps, around, problems)
     # In check mode nothing made the images that an earlier task of the same run would have made.
     doubts = Problems()

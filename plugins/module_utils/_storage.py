@@ -15,7 +15,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._births import remove_container
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each, explain
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, EngineError, Refused
-from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner
+from ansible_collections.gravity.cluster.plugins.module_utils._named import create_for_a_moment, is_for_a_moment
+from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 with contextlib.suppress(ImportError):  # Engine() reports it
@@ -86,15 +87,15 @@ def command(node: Node, check_mode: bool) -> t.List[str]:
 def clear(engine: Engine, node: Node, found: Inspection, cluster: str, check_mode: bool) -> t.List[str]:
     """Remove a node's data by a one-off container with its volumes, and return the paths that went."""
     name = f"{node.container}-clear"
-    left = engine.inspect(name)
-    if left is not None:
-        if not labels.is_own((left["Config"] or {}).get("Labels"), cluster):
-            raise Refused(f"container {name}: exists and is not ours, and its name is needed: rename it (docker rename {name} NAME)")
-        if left["State"].get("Running"):
-            raise Refused(f"{name}: another run clears the data of {node.name}: wait until it ends")
-        remove_container(engine, left["Id"])
-    with engine.translating(f"creating {name}"):
-        container = engine.api.create_container(
+    owner = Owner(engine, cluster)
+    for entry in owner.list("oneoff"):
+        if is_for_a_moment(name_of(entry), name):
+            if entry["State"] == "running":
+                raise Refused(f"{name_of(entry)}: another run clears the data of {node.name}: wait until it ends")
+            remove_container(engine, entry["Id"])
+
+    def create(name: str) -> str:
+        made = engine.api.create_container(
             found["Image"],
             entrypoint=[TOOL],
             command=command(node, check_mode),
@@ -105,7 +106,11 @@ def clear(engine: Engine, node: Node, found: Inspection, cluster: str, check_mod
             host_config=engine.api.create_host_config(
                 network_mode="none", volumes_from=[found["Id"]], cap_drop=["ALL"], security_opt=["no-new-privileges"]
             ),
-        )["Id"]
+        )
+        return str(made["Id"])
+
+    with engine.translating(f"creating {name}"):
+        container = create_for_a_moment(engine, owner, name, create)
     try:
         return _run(engine, node, container)
     finally:

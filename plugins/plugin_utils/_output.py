@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import typing as t
+
+from ansible_collections.gravity.cluster.plugins.plugin_utils._drafts import draft
 
 
 def path_of(given: str) -> str:
@@ -42,12 +43,8 @@ def write(path: str, text: str, mode: int) -> None:
         return
     # What a link names is replaced, not the link.
     path = os.path.realpath(path)
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gravity-cluster-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(draft, mode if known is None else stat.S_IMODE(known))
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    with draft(os.path.dirname(path), ".gravity-cluster-") as (stream, name):
+        stream.write(text.encode("utf-8"))
+        stream.flush()
+        os.chmod(name, mode if known is None else stat.S_IMODE(known))
+        os.replace(name, path)

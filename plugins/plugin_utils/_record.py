@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.plugin_utils._drafts import draft
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import SpecInvalid
 
 
@@ -67,15 +67,10 @@ def write(spec: str, cluster: str, nodes: t.Mapping[str, str]) -> bool:
                 return False
     except (OSError, ValueError):
         pass
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".placement-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    with draft(os.path.dirname(path), ".placement-") as (stream, name):
+        stream.write(text.encode("utf-8"))
+        stream.flush()
+        os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
     return True

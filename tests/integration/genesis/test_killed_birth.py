@@ -202,6 +202,26 @@ def test_discard_refuses_while_somebody_works(start_module: Start, engine: Engin
     assert len(objects(chain["cluster"])["volumes"]) == 3
 
 
+def test_a_copy_of_a_record_says_nothing_of_volumes(
+    run_module: Run, engine: Engine, chain: dict[str, Any], objects: Objects, look: Any
+) -> None:
+    killed, _requests = killed_at(chain, 1)
+    assert killed
+    (record,) = objects(chain["cluster"])["containers"]
+    image = engine.api.commit(record, repository=f"{chain['cluster']}-copy", tag="1")["Id"]
+    made = engine.api.create_container_from_config({"Image": image}, f"{chain['cluster']}-copy")["Id"]
+    try:
+        result = run_module("genesis", chain)
+        assert [one.name for one in births.find_births(engine, chain["cluster"])] == []
+        assert births.discard_unfinished(engine, chain["cluster"], purge=True) == []
+        assert not run_module("genesis", chain)["changed"]
+        assert engine.inspect(made) is not None
+    finally:
+        engine.api.remove_container(made, force=True)
+        engine.api.remove_image(f"{chain['cluster']}-copy:1", force=True)
+    check_whole(chain, {**result, "changed": False}, look, objects)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _output as output
+from ansible_collections.gravity.cluster.plugins.plugin_utils._drafts import draft
 
 
 def test_paths_count_from_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +19,25 @@ def test_paths_count_from_where_the_user_stands(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HOME", "/home/ops")
     assert output.path_of("st.json") == str(tmp_path / "st.json")
     assert output.path_of("~/st.json") == "/home/ops/st.json"
+
+
+def test_what_killed_runs_left_goes_with_the_next_file(tmp_path: Path) -> None:
+    for name in (".gravity-cluster-dead", ".gravity-cluster-other"):
+        (tmp_path / name).write_text("half\n", encoding="utf-8")
+    with draft(str(tmp_path), ".gravity-cluster-") as (stream, name):
+        stream.write(b"alive")
+        stream.flush()
+        output.write(str(tmp_path / "file"), "one", 0o644)
+        assert sorted(os.listdir(tmp_path)) == [os.path.basename(name), "file"]
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_killed_runs_left_of_an_image_goes_with_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "gravity-cluster-dead.tar").write_bytes(b"half")
+    (tmp_path / "gravity-cluster-notes.txt").write_bytes(b"a user's")
+    with draft(str(tmp_path), "gravity-cluster-", ".tar"):
+        assert not (tmp_path / "gravity-cluster-dead.tar").exists()
+    assert os.listdir(tmp_path) == ["gravity-cluster-notes.txt"]
 
 
 def test_folders_are_made_and_modes_are_kept(tmp_path: Path) -> None:
