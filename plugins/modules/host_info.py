@@ -38,7 +38,7 @@ EXAMPLES = r"""
 RETURN = r"""
 engine:
   description: The Docker Engine, with C(answers), C(reason), C(error), C(version), C(api_version) and C(architecture) as
-    M(gravity.cluster.engine_info) has them.
+    M(gravity.cluster.engine_info) has them; and C(id), the Engine's own, where it answers.
   returned: always
   type: dict
 installed:
