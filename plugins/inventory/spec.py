@@ -174,7 +174,8 @@ options:
         type: list
         elements: raw
       tmpfs:
-        description: Folders in memory.
+        description: Folders in memory, V(/run) or with mount options V(/run:size=64m,mode=1777). The default is V(/tmp) when the
+          root filesystem is read-only and neither the flavor nor a volume says otherwise.
         type: list
         elements: str
       files:
@@ -533,8 +534,9 @@ def _plain_text(path: str) -> str:
 def _digest(text: str) -> str:
     """Of everything that the resolved cluster is made from: the spec and the collection's own files."""
     digest = hashlib.sha256(text.encode())
-    folder = os.path.dirname(os.path.abspath(_flavors.__file__))
-    sources = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py"))
+    here = os.path.dirname(os.path.abspath(_flavors.__file__))
+    folders = (here, os.path.join(os.path.dirname(here), "module_utils"))
+    sources = sorted(os.path.join(folder, name) for folder in folders for name in os.listdir(folder) if name.endswith(".py"))
     for file in [*sources, *(_flavors.facts_file(name) for name in _flavors.known())]:
         if os.path.exists(file):
             with open(file, "rb") as stream:

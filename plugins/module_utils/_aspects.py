@@ -9,6 +9,8 @@ The Engine describes what it is asked to create and what exists in the same form
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
@@ -18,6 +20,11 @@ NOT_COMPARED = frozenset({labels.FILES, labels.DEFINED, labels.CONTAINER, labels
 # Limits that an Engine drops without an error when the kernel cannot keep them.
 DROPPABLE = frozenset({"memory", "cpus", "pids limit"})
 SHOWN = 60
+HEALTH_TIMES = {
+    "health check interval": "Interval",
+    "health check timeout": "Timeout",
+    "health check start period": "StartPeriod",
+}
 
 
 def aspects(config: t.Mapping[str, t.Any], host: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
@@ -26,13 +33,12 @@ def aspects(config: t.Mapping[str, t.Any], host: t.Mapping[str, t.Any]) -> t.Dic
     The image is left out: its name says less than its id.
     """
     found: t.Dict[str, t.Any] = {
-        "command": words(config.get("Cmd")),
-        "entrypoint": words(config.get("Entrypoint")),
+        "command": words(config.get("Cmd") or None),
+        "entrypoint": entrypoint(config),
         "user": config.get("User"),
         "hostname": config.get("Hostname"),
         "stop signal": config.get("StopSignal"),
         "stop grace": seconds(config.get("StopTimeout")),
-        "health check": health(config.get("Healthcheck")),
         "read-only root": flag(host.get("ReadonlyRootfs")),
         "init process": flag(host.get("Init")),
         "memory": size(host.get("Memory")),
@@ -57,7 +63,7 @@ def aspects(config: t.Mapping[str, t.Any], host: t.Mapping[str, t.Any]) -> t.Dic
 
 def config_entries(config: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """The aspects of a ``Config`` of which there can be many."""
-    found: t.Dict[str, t.Any] = {}
+    found: t.Dict[str, t.Any] = health(config.get("Healthcheck"))
     for entry in config.get("Env") or []:
         key, _equals, value = entry.partition("=")
         found[f"environment variable {key}"] = value
@@ -76,8 +82,8 @@ def host_entries(host: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         places = [f"{place.get('HostIp') or '0.0.0.0'}:{place.get('HostPort')}" for place in bindings or []]
         if places:
             found[f"port {key}"] = ", ".join(sorted(places))
-    for mount in host.get("Mounts") or []:
-        found[f"volume at {mount.get('Target')}"] = (mount.get("Source") or "") + (" (read-only)" if mount.get("ReadOnly") else "")
+    for target, source, read_only in mounts(host):
+        found[f"volume at {target}"] = source + (" (read-only)" if read_only else "")
     for target, options in (host.get("Tmpfs") or {}).items():
         found[f"tmpfs {target}"] = options or "plain"
     for limit in host.get("Ulimits") or []:
@@ -85,9 +91,20 @@ def host_entries(host: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     for key, value in (host.get("Sysctls") or {}).items():
         found[f"sysctl {key}"] = value
     for entry in host.get("ExtraHosts") or []:
-        name, _colon, address = entry.partition(":")
-        found[f"extra host {name}"] = address
+        # Newer tools write name=address, which leaves the colons to IPv6.
+        name, address = re.split("[:=]", entry, maxsplit=1)
+        found[f"extra host {name}"] = address.strip("[]")
     return found
+
+
+def mounts(host: t.Mapping[str, t.Any]) -> t.Iterator[t.Tuple[str, str, bool]]:
+    """Target, source and whether it is read-only, of each volume; it may be written as ``Mounts`` or as text in ``Binds``."""
+    for mount in host.get("Mounts") or []:
+        yield mount.get("Target") or "", mount.get("Source") or "", bool(mount.get("ReadOnly"))
+    for bind in host.get("Binds") or []:
+        source, _colon, rest = bind.partition(":")
+        target, _colon, options = rest.partition(":")
+        yield posixpath.normpath(target), source, "ro" in options.split(",")
 
 
 def differences(
@@ -191,16 +208,28 @@ def logging(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[str]:
     return f"{value['Type']} {options}".strip()
 
 
-def health(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[str]:
-    """A health check as text."""
-    if not value or not value.get("Test"):
+def health(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Dict[str, t.Any]:
+    """The aspects of a health check. Each time stands for itself: one that is not asked for comes from the image."""
+    value = value or {}
+    if not value.get("Test"):
+        return {}
+    test = list(value["Test"])
+    if test[0] == "NONE":
+        # The Engine keeps the image's times beside it; nothing reads them.
+        return {"health check": json.dumps(test)}
+    times = {name: f"{value[key] / 1e9:g} s" for name, key in HEALTH_TIMES.items() if value.get(key)}
+    return {"health check": json.dumps(test), **times, "health check retries": value.get("Retries") or None}
+
+
+def entrypoint(config: t.Mapping[str, t.Any]) -> t.Optional[str]:
+    """The entry point. None, an empty list and an empty word are one: the Engine takes the last two for "not the image's"."""
+    if "Entrypoint" not in config:
         return None
-    times = [f"{name.lower()} {value[name] / 1e9:g} s" for name in ("Interval", "Timeout", "StartPeriod") if value.get(name)]
-    if value.get("Retries"):
-        times.append(f"retries {value['Retries']}")
-    return " ".join([json.dumps(list(value["Test"])), *times])
+    value = config["Entrypoint"] or []
+    return words([] if list(value) == [""] else value)
 
 
 def capabilities(value: t.Optional[t.Sequence[str]]) -> t.List[str]:
-    """Capabilities without the prefix that some Engines add."""
-    return sorted(name.upper().removeprefix("CAP_") for name in value or [])
+    """Capabilities without the prefix that some Engines add; ALL holds every other."""
+    names = {name.upper().removeprefix("CAP_") for name in value or []}
+    return ["ALL"] if "ALL" in names else sorted(names)

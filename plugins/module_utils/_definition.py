@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import aspects
 
@@ -156,11 +156,7 @@ class ContainerDefinition:
         """What ``path`` lies on: a volume, the target of a tmpfs, or None for the root file system."""
         places: t.Dict[str, t.Union[Volume, str]] = {target: target for target in self.tmpfs}
         places.update({volume.target: volume for volume in self.volumes})
-        while path != "/":
-            if path in places:
-                return places[path]
-            path = posixpath.dirname(path)
-        return None
+        return next((places[place] for place in grammar.parents(path) if place in places), None)
 
     def payload(self, cluster: str, network: t.Optional[str]) -> t.Dict[str, t.Any]:
         """The body of the Engine's request to create this container, attached to ``network``."""

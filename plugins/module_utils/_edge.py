@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import harmless
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import ENGINE_ARGUMENTS, Engine, options_from
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress, remove_leftovers
@@ -36,9 +37,10 @@ def run_module(
     except ClusterError as exc:
         if progress.trouble:
             module.warn(progress.trouble)
-        module.fail_json(msg=exc.message, exception=exc, **exc.details)
+        # Some of it may be the words of a node or an image.
+        module.fail_json(msg=harmless(exc.message), exception=exc, **exc.details)
     finally:
         progress.close()
     for warning in (*result.pop("warnings", ()), *filter(None, [progress.trouble])):
-        module.warn(warning)
+        module.warn(harmless(warning))
     module.exit_json(**result)

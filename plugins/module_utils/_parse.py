@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import ipaddress
-import posixpath
-import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import (
     ConfigFile,
@@ -23,18 +22,10 @@ Plain = t.Mapping[str, t.Any]
 Subnet = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Value = t.TypeVar("Value")
 
-# The Engine's own rules.
-OBJECT_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-LEAST_MEMORY = 6 * 1024 * 1024
 # Folders in memory that a container with a read-only root gets unless its definition says otherwise.
 SCRATCH = ("/tmp",)  # noqa: S108 - inside the container
 RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 PROTOCOLS = ("tcp", "udp", "sctp")
-
-UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Mistake(ValueError):
@@ -98,12 +89,13 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
     definition = ContainerDefinition(
         name=name,
         node=node,
-        image=str(image),
+        image=meant("image", grammar.image, str(image)),
         role=str(item.get("role") or ""),
         flavor=str(item.get("flavor") or ""),
-        command=words(item.get("command")),
+        # Without words it is the image's, or none when there is an entry point.
+        command=words(item.get("command")) or None,
         entrypoint=words(item.get("entrypoint")),
-        env=checked(lambda: texts(item.get("env"), "environment variable"), {}),
+        env=checked(lambda: environment(item.get("env")), {}),
         user=str(item["user"]) if item.get("user") is not None else None,
         hostname=item.get("hostname"),
         network_ip=checked(lambda: address(item.get("network_ip")), None),
@@ -130,6 +122,8 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         extra_hosts=checked(lambda: texts(item.get("extra_hosts"), "extra host"), {}),
         genesis=item.get("genesis"),
     )
+    problems.attempt(thing, lambda: mounted_once(definition))
+    problems.attempt(thing, lambda: written_once(definition))
     for file in definition.files:
         problems.attempt(thing, lambda file=file: writable(definition, file))  # type: ignore[misc]
     return definition
@@ -145,7 +139,8 @@ def parse_network(item: t.Optional[Plain], problems: Problems) -> t.Optional[Net
 
 def network(item: Plain) -> NetworkDefinition:
     """A network definition; raises :class:`Mistake`."""
-    name = object_name(item.get("name"), "network name")
+    # Others made an external one, and the Engine has its own.
+    name = object_name(item.get("name"), "network name", str if item.get("external") else grammar.network_name)
     pool = parsed_subnet(item.get("subnet"))
     gateway = item.get("gateway")
     if gateway is not None and pool is not None and not contains(pool, gateway):
@@ -217,13 +212,27 @@ def writable(definition: ContainerDefinition, file: ConfigFile) -> None:
         raise Mistake(f"file {file.path} lies on the read-only root: put it on a volume, or set read_only: false")
 
 
-def object_name(value: t.Any, what: str) -> str:
+def mounted_once(definition: ContainerDefinition) -> None:
+    """Raise :class:`Mistake` when two things are mounted at one place, where one would hide the other."""
+    targets = [*definition.tmpfs, *(volume.target for volume in definition.volumes)]
+    twice = next((target for target in targets if targets.count(target) > 1), None)
+    if twice is not None:
+        raise Mistake(f"two things are mounted on {twice}: keep one of them")
+
+
+def written_once(definition: ContainerDefinition) -> None:
+    """Raise :class:`Mistake` when a file is given twice."""
+    paths = [file.path for file in definition.files]
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice is not None:
+        raise Mistake(f"file {twice} is given twice: keep one of them")
+
+
+def object_name(value: t.Any, what: str, parse: t.Callable[[t.Any], str] = grammar.object_name) -> str:
     """A name that the Engine accepts."""
     if not value:
         raise Mistake(f"no {what} is given: add `name`")
-    if not OBJECT_NAME.fullmatch(str(value)):
-        raise Mistake(f"{what} {value} is not usable: take letters, digits, dots, dashes and underscores, at least two, not a sign first")
-    return str(value)
+    return meant(what, parse, str(value))
 
 
 def words(value: t.Optional[t.Sequence[t.Any]]) -> t.Optional[t.Tuple[str, ...]]:
@@ -237,8 +246,15 @@ def texts(value: t.Optional[Plain], what: str) -> t.Dict[str, str]:
     for key, item in (value or {}).items():
         if item is None or isinstance(item, (dict, list)):
             raise Mistake(f"{what} {key} has no plain value: give it a text or a number, or leave it out")
-        found[str(key)] = str(item).lower() if isinstance(item, bool) else str(item)
+        text = str(item).lower() if isinstance(item, bool) else str(item)
+        found[str(key)] = meant(f"{what} {key}", grammar.plain_text, text)
     return found
+
+
+def environment(value: t.Optional[Plain]) -> t.Dict[str, str]:
+    """Environment variables."""
+    found = texts(value, "environment variable")
+    return {meant("env", grammar.env_name, key): text for key, text in found.items()}
 
 
 def user_labels(value: t.Optional[Plain]) -> t.Dict[str, str]:
@@ -284,8 +300,8 @@ def port(value: Plain) -> Port:
     protocol = str(value.get("protocol") or "tcp").lower()
     where = str(value.get("address") or "127.0.0.1")
     for number, what in ((inside, "container port"), (outside, "host port")):
-        if number is not None and not 1 <= int(number) <= 65535:
-            raise Mistake(f"{what} {number} is out of range: choose 1 to 65535")
+        if number is not None:
+            meant(what, grammar.port, int(number))
     if inside is None:
         raise Mistake("a port has no number inside the container: add `container`")
     if protocol not in PROTOCOLS:
@@ -300,32 +316,32 @@ def port(value: Plain) -> Port:
 def volume(value: Plain) -> Volume:
     """A volume; raises :class:`Mistake`."""
     name = object_name(value.get("name"), "volume name")
-    return Volume(name, absolute(value.get("target"), f"target of volume {name}"), bool(value.get("read_only")))
+    return Volume(name, meant(f"target of volume {name}", grammar.path, value.get("target")), bool(value.get("read_only")))
 
 
-def absolute(value: t.Any, what: str) -> str:
-    """A normal absolute path other than the root."""
-    text = str(value or "")
-    if not text.startswith("/") or posixpath.normpath(text) == "/":
-        raise Mistake(f"{what} is {text or 'missing'}: give an absolute path below /")
-    return posixpath.normpath(text)
+def meant(what: str, parse: t.Callable[[t.Any], Value], value: t.Any) -> Value:
+    """What the grammar makes of ``value``; raises :class:`Mistake`."""
+    try:
+        return parse(value)
+    except grammar.Wrong as exc:
+        raise Mistake(f"{what}: {exc.what}: {exc.right}") from None
 
 
 def tmpfs_mounts(value: t.Sequence[str]) -> t.Dict[str, str]:
     """Target -> mount options, from entries like ``/tmp`` or ``/tmp:size=64m``."""
     found = {}
     for entry in value:
-        target, _colon, options = str(entry).partition(":")
-        found[absolute(target, "a tmpfs")] = options
+        target, options = meant("tmpfs", grammar.tmpfs, entry)
+        if target in found:
+            raise Mistake(f"tmpfs {target} is given twice: keep one of them")
+        found[target] = options
     return found
 
 
 def config_file(value: Plain) -> ConfigFile:
     """A config file; raises :class:`Mistake`."""
-    path = absolute(value.get("path"), "path of a file")
-    mode = str(value.get("mode") or "0644")
-    if not re.fullmatch(r"0?[0-7]{3,4}", mode):
-        raise Mistake(f"mode {mode} of file {path} is not octal: write it like '0644', in quotes")
+    path = meant("path of a file", grammar.path, value.get("path"))
+    mode = meant(f"mode of file {path}", grammar.mode, value.get("mode") or "0644")
     if value.get("content") is None:
         raise Mistake(f"file {path} has no content: add `content`")
     return ConfigFile(path, str(value["content"]), mode)
@@ -333,28 +349,12 @@ def config_file(value: Plain) -> ConfigFile:
 
 def memory(value: t.Any) -> t.Optional[int]:
     """Bytes, from text like ``1g`` or ``512 MiB``."""
-    if value is None or value == "":
-        return None
-    matched = MEMORY.fullmatch(str(value).strip())
-    if not matched:
-        raise Mistake(f"memory {value} is not a size: write it like 512m or 2g")
-    size = int(float(matched.group(1)) * UNITS[matched.group(2).lower()])
-    if size < LEAST_MEMORY:
-        raise Mistake(f"memory {value} is less than the 6m that the Engine needs: write it like 512m or 2g")
-    return size
+    return None if value is None or value == "" else meant("memory", grammar.memory, value)
 
 
 def nanocpus(value: t.Any) -> t.Optional[int]:
     """Billionths of a CPU, from a number of CPUs like ``0.5``."""
-    if value is None or value == "":
-        return None
-    try:
-        cpus = float(value)
-    except (TypeError, ValueError):
-        raise Mistake(f"cpus {value} is not a number: write it like 0.5 or 2") from None
-    if not 0.01 <= cpus < 1_000_000:
-        raise Mistake(f"cpus {value} is out of range: choose at least 0.01")
-    return round(cpus * 1_000_000_000)
+    return None if value is None or value == "" else meant("cpus", grammar.nanocpus, value)
 
 
 def positive(value: t.Any, what: str) -> t.Optional[int]:
@@ -368,15 +368,12 @@ def positive(value: t.Any, what: str) -> t.Optional[int]:
 
 def grace(value: t.Any) -> int:
     """Seconds that a process has to end."""
-    seconds = 30 if value is None else int(value)
-    if seconds < 0:
-        raise Mistake(f"stop_grace {seconds} is negative: give the seconds that the node needs to stop")
-    return seconds
+    return 30 if value is None else meant("stop_grace", grammar.whole_seconds, value)
 
 
 def capability(value: t.Any) -> str:
     """A capability without its prefix."""
-    return str(value).upper().removeprefix("CAP_")
+    return meant("cap_add", grammar.capability, value)
 
 
 def restart_policy(value: t.Any) -> t.Tuple[str, int]:
@@ -392,12 +389,7 @@ def restart_policy(value: t.Any) -> t.Tuple[str, int]:
 
 def duration(value: t.Any, what: str) -> t.Optional[int]:
     """Nanoseconds, from seconds or text like ``500ms``."""
-    if value is None:
-        return None
-    matched = DURATION.fullmatch(str(value).strip())
-    if not matched:
-        raise Mistake(f"{what} {value} of the health check is not a time: write it like 5s or 500ms")
-    return round(float(matched.group(1)) * SECONDS[matched.group(2) or ""] * 1_000_000_000)
+    return None if value is None else round(meant(f"{what} of the health check", grammar.duration, value) * 1_000_000_000)
 
 
 def health(value: t.Optional[Plain]) -> t.Optional[t.Dict[str, t.Any]]:

@@ -221,7 +221,7 @@ def container_step(
     if reasons or request.state == "recreated":
         return Step(wanted.node, wanted.name, RECREATE, tuple(reasons) or ("asked for",), wanted, found, start=start, changes=changes)
     cut = detachment(wanted, found, network, network_id)
-    idle = idleness(found) if start else None
+    idle = idleness(found) if start and not has_done_its_work(found) else None
     action = CONNECT if cut else NONE
     if idle:
         action = START
@@ -280,6 +280,13 @@ def idleness(found: ObservedContainer) -> t.Optional[str]:
         return "not running (never started)"
     killed = ", out of memory" if found.process.get("OOMKilled") else ""
     return f"not running (exited with code {found.process.get('ExitCode')}{killed})"
+
+
+def has_done_its_work(found: ObservedContainer) -> bool:
+    """Whether a container that is not to be started again has ended well, as a one-shot does."""
+    once = ((found.host_config.get("RestartPolicy") or {}).get("Name") or "no") == "no"
+    ended = not found.running and not found.never_started and not found.process.get("Error")
+    return once and ended and found.process.get("ExitCode") == 0
 
 
 def named(request: Request, observed: Observed) -> t.List[t.Tuple[str, t.Optional[ObservedContainer]]]:

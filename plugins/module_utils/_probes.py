@@ -12,7 +12,7 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.gravity.cluster.plugins.module_utils._answers import UnusableAnswer, clean, decode, quantity
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import SlowAnswer, UnusableAnswer, clean, decode, quantity, read_body
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, explain, root_cause
 from ansible_collections.gravity.cluster.plugins.module_utils._sight import Answer
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import Probe, Target
@@ -25,9 +25,8 @@ try:
 except ImportError:  # pragma: no cover - the Engine reports it: the Docker SDK needs requests
     pass
 
-# No answer that we ask for is longer (bytes), and how much of it is read at once.
+# No answer that we ask for is longer (bytes).
 LONGEST = 4 * 1024 * 1024
-PIECE = 16 * 1024
 
 # Longest name of a chain and longest hash of a block that are believed (characters).
 LONGEST_NAME = 80
@@ -98,27 +97,22 @@ class Web:
             with self._session.request(
                 method, url, json=body, timeout=(self._timeout, self._timeout), allow_redirects=False, stream=True
             ) as response:
-                content = self._body(url, response)
+                # Reading it all lets the connection be used again.
+                content = read_body(response.raw, self._timeout, LONGEST)
+        except UnusableAnswer as exc:
+            self._used = False
+            raise ProbeError("protocol", f"{place(url)}: its answer is {exc}") from None
+        except SlowAnswer:
+            self._used = False
+            raise ProbeError("timeout", f"{place(url)} does not answer within {self._timeout:g} s") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             self._used = False
             raise classify(exc, url, self._timeout) from exc
         self._used = True
         return response.status_code, content
 
-    def _body(self, url: str, response: t.Any) -> bytes:
-        """What was sent, up to the longest, and not unpacked; reading it all lets the connection be used again."""
-        deadline = time.monotonic() + self._timeout
-        content = bytearray()
-        while len(content) < LONGEST and (piece := response.raw.read(min(PIECE, LONGEST - len(content)), decode_content=False)):
-            content += piece
-            if time.monotonic() > deadline:
-                raise ProbeError("timeout", f"{place(url)} does not answer within {self._timeout:g} s")
-        return bytes(content)
-
     @staticmethod
     def _json(url: str, status: int, content: bytes) -> t.Any:
-        if len(content) >= LONGEST:
-            raise ProbeError("protocol", f"{place(url)}: its answer is longer than {LONGEST // 1024**2} MB")
         try:
             return decode(content)
         except UnusableAnswer as exc:

@@ -19,6 +19,8 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import harmless
+
 # How the files are called, whatever the action plugin adds, and how many of those that are left behind go at a time.
 BEGINNING = ".gravity-cluster-"
 MOST_REMOVED = 100
@@ -47,7 +49,7 @@ class Progress:
             try:
                 if self._stream is None:
                     self._stream = opened(self._path)
-                text = memoryview((line.replace("\n", " ") + "\n").encode("utf-8", "backslashreplace"))
+                text = memoryview((harmless(line).replace("\n", " ") + "\n").encode("utf-8", "backslashreplace"))
                 while text:
                     # Not buffered: a line that does not fit must not come up again when the file is closed.
                     text = text[self._stream.write(text) :]

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import re
 import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._births import remove_container
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each, explain
@@ -44,7 +44,7 @@ class Node:
 
 def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
     """The module ``node_storage``."""
-    nodes = [Node(one["name"], one["container"], tuple(one["clear"]), tuple(one["keep"])) for one in params["nodes"]]
+    nodes = [node_of(one) for one in params["nodes"]]
     owner = Owner(engine, params["cluster"], [node.container for node in nodes])
     inspections = {node.name: engine.inspect(node.container) for node in nodes}
     found = {name: data if data and owner.owns_inspected(data) else None for name, data in inspections.items()}
@@ -57,6 +57,15 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, chec
     return {"changed": any(gone), "removed": {name: len(paths) for name, paths in removed.items()}, "reasons": reasons}
 
 
+def node_of(one: t.Mapping[str, t.Any]) -> Node:
+    """A node of the module's parameters."""
+    try:
+        clear, keep = (tuple(grammar.path(path) for path in one[key]) for key in ("clear", "keep"))
+    except grammar.Wrong as exc:
+        raise Refused(f"{one['name']}: storage: {exc.what}: {exc.right}") from exc
+    return Node(one["name"], one["container"], clear, keep)
+
+
 def check(node: Node, found: t.Optional[Inspection]) -> None:
     """Raise :class:`Refused` when the node's data must not, or cannot, be cleared."""
     if found is None:
@@ -67,7 +76,7 @@ def check(node: Node, found: t.Optional[Inspection]) -> None:
         raise Refused(f"{node.name}: nothing says where its data are: set storage in the spec, for example storage: {{clear: [/data]}}")
     mounts = {mount["Destination"]: mount for mount in found.get("Mounts") or [] if mount.get("Type") == "volume"}
     for path in node.clear:
-        place = next((mounts[parent] for parent in _with_parents(path) if parent in mounts), None)
+        place = next((mounts[parent] for parent in grammar.parents(path) if parent in mounts), None)
         if place is None:
             raise Refused(f"{node.name}: {path} is not on one of its volumes ({', '.join(sorted(mounts)) or 'none'}): mend storage.clear")
         if not place.get("RW", True):
@@ -78,7 +87,7 @@ def command(node: Node, check_mode: bool) -> t.List[str]:
     """The arguments of ``find`` that remove the data and print what they remove; in check mode they only print."""
     stays: t.List[str] = []
     for path in node.keep:
-        parents = [parent for parent in _with_parents(path)[1:] if any(_below(parent, root) for root in node.clear)]
+        parents = [parent for parent in grammar.parents(path)[1:] if any(_below(parent, root) for root in node.clear)]
         for pattern in (_pattern(path), f"{_pattern(path)}/*", *map(_pattern, parents)):
             stays += ["!", "-path", pattern]
     return [*node.clear, "-mindepth", "1", "-depth", *stays, "-print", *([] if check_mode else ["-delete"])]
@@ -134,20 +143,10 @@ def _run(engine: Engine, node: Node, container: str) -> t.List[str]:
     return paths
 
 
-def _with_parents(path: str) -> t.List[str]:
-    """``path`` and the folders above it, without the root."""
-    found = []
-    path = posixpath.normpath(path)
-    while path != "/":
-        found.append(path)
-        path = posixpath.dirname(path)
-    return found
-
-
 def _below(path: str, root: str) -> bool:
-    return path.startswith(posixpath.normpath(root) + "/")
+    return path.startswith(root + "/")
 
 
 def _pattern(path: str) -> str:
     """A path as a pattern that matches only itself."""
-    return _GLOB.sub(r"\\\1", posixpath.normpath(path))
+    return _GLOB.sub(r"\\\1", path)

@@ -14,7 +14,7 @@ description:
   - Looks at the command line of the run, and fails when a word of C(-e) belongs to no variable, when the name of a variable looks like a
     misspelt option of this collection's playbooks, or when C(--tags) or C(--skip-tags) would leave nothing to do.
   - Other variables are the user's own and pass.
-  - Runs on the controller. The role M(gravity.cluster.cluster_scope#role) calls it at the begin of every playbook.
+  - Runs on the controller. The role P(gravity.cluster.cluster_scope#role) calls it at the begin of every playbook.
 attributes:
   action:
     support: full

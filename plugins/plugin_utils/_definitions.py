@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._parse import SCRATCH
+
 Data = t.Dict[str, t.Any]
 
 # What a node gets when neither the spec nor its flavor says otherwise: enough for a small service, never unlimited.
@@ -89,7 +91,7 @@ def _definition(partial: Data, node: Data) -> Data:
         "ports": [port for port in _ports(node) if port["host"]],
         "volumes": [_volume(volume, node) for volume in [*(partial.get("volumes") or []), *(node.get("volumes") or [])]],
         "files": [*(partial.get("files") or []), *(node.get("files") or [])],
-        "tmpfs": _unique([*(partial.get("tmpfs") or []), *(node.get("tmpfs") or [])]),
+        "tmpfs": _tmpfs(partial, node),
         "labels": {**(partial.get("labels") or {}), **{key: str(value) for key, value in (node.get("labels") or {}).items()}},
         "ulimits": {**(partial.get("ulimits") or {}), **(node.get("ulimits") or {})},
         "cap_add": _unique([*(partial.get("cap_add") or []), *(node.get("cap_add") or [])]),
@@ -97,6 +99,15 @@ def _definition(partial: Data, node: Data) -> Data:
     }
     definition.update({key: node[key] for key in REPLACED if node.get(key) is not None})
     return _given(definition)
+
+
+def _tmpfs(partial: Data, node: Data) -> t.Optional[t.List[str]]:
+    """Folders in memory, one for each path; None, which stands for the default, when no one speaks of any or of the default's place."""
+    given = [layer["tmpfs"] for layer in (partial, node) if layer.get("tmpfs") is not None]
+    if given:
+        return list({entry.partition(":")[0]: entry for entries in given for entry in entries}.values())
+    targets = [volume["target"] for layer in (partial, node) for volume in layer.get("volumes") or []]
+    return [] if any(target in targets for target in SCRATCH) else None
 
 
 def _ports(node: Data) -> t.Iterator[Data]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._grammar import LEAST_CPUS, MOST_CPUS
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import (
     BaseModel,
     BeforeValidator,
@@ -38,10 +39,12 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     Seconds,
     Subnet,
     Text,
+    Tmpfs,
     Ulimit,
     UlimitName,
     User,
     Variables,
+    WholeSeconds,
     Words,
     as_meant,
     empty,
@@ -102,7 +105,7 @@ class File(Model):
 class Resources(Model):
     """Limits of the container."""
 
-    cpus: t.Optional[float] = Field(None, gt=0, le=1024, description="CPUs, for example 0.5.")
+    cpus: t.Optional[float] = Field(None, ge=LEAST_CPUS, le=MOST_CPUS, description="CPUs, for example 0.5.")
     memory: t.Optional[Memory] = Field(None, description="Memory, for example 512m.")
     pids: t.Optional[int] = Field(None, gt=0, le=2**22, description="Processes and threads.")
 
@@ -198,7 +201,9 @@ class NodeFields(Model):
     env: t.Optional[t.Dict[EnvName, Text]] = Field(None, description="Environment variables. No secrets: docker inspect shows them.")
     user: t.Optional[User] = Field(None, description="User and group of the process.")
     volumes: t.Optional[t.List[VolumeEntry]] = Field(None, description="Volumes.")
-    tmpfs: t.Optional[t.List[Absolute]] = Field(None, description="Folders in memory.")
+    tmpfs: t.Optional[t.List[Tmpfs]] = Field(
+        None, description="Folders in memory, with mount options behind a colon: /run:size=64m. Default: /tmp, with a read-only root."
+    )
     files: t.Optional[t.List[File]] = Field(None, description="Files to put into the container.")
     labels: t.Optional[t.Dict[LabelKey, Text]] = Field(None, description="Labels of the container; each makes a group label_<key>_<value>.")
     resources: t.Optional[Resources] = Field(None, description="Limits.")
@@ -206,7 +211,9 @@ class NodeFields(Model):
     cap_add: t.Optional[t.List[Capability]] = Field(None, description="Linux capabilities to keep; all others are dropped.")
     read_only: t.Optional[bool] = Field(None, description="Whether the root filesystem is read-only. Default: true.")
     restart: t.Optional[Restart] = Field(None, description="When the Engine restarts the container. Default: unless-stopped.")
-    stop_grace: t.Optional[Seconds] = Field(None, description="Time to end before the container is killed. Default: 30 s.")
+    stop_grace: t.Optional[WholeSeconds] = Field(
+        None, description="Time to end before the container is killed, whole seconds. Default: 30 s."
+    )
     health: t.Optional[Health] = Field(None, description="Health check.")
     ready: t.Optional[Ready] = Field(None, description="When the node counts as ready.")
     log_files: t.Optional[t.List[Absolute]] = Field(None, description="Log files in the container that count beside its output.")

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._grammar import shown
 from ansible_collections.gravity.cluster.plugins.plugin_utils._written import written
 
 # More lines than this help nobody; the rest is counted.
@@ -36,6 +37,7 @@ class Problems:
     def __init__(self, file: str, data: t.Any = None) -> None:
         self.file = file
         self._data = data
+        self._orders: t.Dict[int, t.Dict[str, int]] = {}  # id of a mapping -> key -> where it stands
         self._found: t.Dict[t.Tuple[Path, str], None] = {}
 
     def add(self, path: t.Sequence[t.Union[str, int]], text: str) -> None:
@@ -55,10 +57,16 @@ class Problems:
                 position.append(part)
                 here = here[part] if isinstance(here, list) and part < len(here) else None
             else:
-                keys = list(here) if isinstance(here, dict) else []
-                position.append(keys.index(part) if part in keys else len(keys))
+                keys = self._order(here) if isinstance(here, dict) else {}
+                position.append(keys.get(part, len(keys)))
                 here = here[part] if part in keys else None
         return tuple(position)
+
+    def _order(self, mapping: t.Dict[str, t.Any]) -> t.Dict[str, int]:
+        """Where each key of ``mapping``, a part of the data, stands in it."""
+        if id(mapping) not in self._orders:
+            self._orders[id(mapping)] = {key: position for position, key in enumerate(mapping)}
+        return self._orders[id(mapping)]
 
 
 def shown_path(file: str) -> str:
@@ -85,16 +93,10 @@ def dotted_path(path: Path) -> str:
 
 def kind(value: t.Any) -> str:
     """What a value of the spec is, in words, on one line and not too long."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        shown = written(value)
-        return f"the number {shown}" if len(shown) <= 40 else f"a number of {len(shown)} characters"
-    if isinstance(value, str):
-        return "'" + (value if len(value) <= 40 else value[:37] + "...") + "'"
-    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        text = written(value)
+        return f"the number {text}" if len(text) <= 40 else f"a number of {len(text)} characters"
+    return shown(value)
 
 
 def nearest(name: str, known: t.Iterable[str]) -> str:

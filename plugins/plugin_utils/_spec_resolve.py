@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import collections
 import ipaddress
 import os
 import re
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import memory as size
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import LOOPBACK
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _allocation as allocation
@@ -79,6 +81,11 @@ def _is_ip(text: str) -> bool:
         return bool(ipaddress.IPv4Address(text))
     except ValueError:
         return False
+
+
+def _twice(items: t.Iterable[str]) -> t.Set[str]:
+    """What is there more than once."""
+    return {item for item, count in collections.Counter(items).items() if count > 1}
 
 
 class _Layers(t.NamedTuple):
@@ -181,6 +188,12 @@ class _Resolver:
 
     def _check_network(self) -> None:
         """A bridge joins the containers of one Docker host; nodes that must reach one another need more on several."""
+        try:
+            grammar.network_name(self.network["name"], self.network["driver"] == OVERLAY)
+        except grammar.Wrong as exc:
+            given = (self.spec.get("network") or {}).get("name")
+            where, right = (("network", "name"), "") if given else (("cluster_name",), ", or set network.name")
+            self.problems.add(where, f"{exc}{right}")
         if self.network["driver"] != OVERLAY:
             for key in ("encrypted", "mtu"):
                 if self.network.get(key):
@@ -247,13 +260,21 @@ class _Resolver:
                 self.problems.add(path, f"'{name}' is the name of a group of the inventory; choose another")
             elif name in self.hosts:
                 self.problems.add(path, f"'{name}' is the name of a Docker host too; choose another")
-            other = self.containers.setdefault(node["container_name"], name)
-            if other != name:
-                text = f"{node['container_name']} is the container of {other} too; give {name} another container_name"
-                self.problems.add((*path, "container_name"), text)
+            self._check_container(path, name, node["container_name"])
             for alias in node["aliases"]:
                 if alias != name and alias in self.nodes:
                     self.problems.add((*path, "aliases"), f"'{alias}' is the name of another node; choose another alias")
+
+    def _check_container(self, path: Path, name: str, container: str) -> None:
+        """The name of a node's container is one that the Engine takes, and no other node's."""
+        try:
+            grammar.object_name(container)
+        except grammar.Wrong as exc:
+            self.problems.add((*path, "container_name"), f"the container of {name} would be called so: {exc}")
+        other = self.containers.setdefault(container, name)
+        if other != name:
+            text = f"{container} is the container of {other} too; give {name} another container_name"
+            self.problems.add((*path, "container_name"), text)
 
     def _check_roles(self) -> None:
         """A role that no node has is fine when a flavor knows it, and a slip of the keyboard otherwise."""
@@ -482,9 +503,7 @@ class _Resolver:
             self.problems.add((*path, "voting_power"), f"a {role} has no vote; leave it out, or make the node a validator")
         ready = readiness.combined(fields.get("ready") or {}, layers.facts.get("readiness") or {})
         readiness.check((*path, "ready"), ready, self.problems)
-        targets = [volume["target"] for volume in fields.get("volumes") or []] + list(fields.get("tmpfs") or [])
-        for target in sorted({target for target in targets if targets.count(target) > 1}):
-            self.problems.add((*path, "volumes"), f"two things are mounted on {target}; keep one of them")
+        self._check_places(path, fields)
         return {
             "role": role,
             "flavor": layers.flavor,
@@ -492,8 +511,8 @@ class _Resolver:
             "voting_power": (fields.get("voting_power") or 1) if role == "validator" else 0,
             "image": self._image(path, layers),
             **{key: fields.get(key) or {} for key in ("env", "labels", "ulimits")},
-            **{key: fields.get(key) or [] for key in ("tmpfs", "cap_add")},
-            **{key: fields.get(key) for key in ("command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")},
+            "cap_add": fields.get("cap_add") or [],
+            **{key: fields.get(key) for key in ("tmpfs", "command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")},
             "volumes": [{"read_only": False, **volume} for volume in fields.get("volumes") or []],
             "files": [{"mode": "0644", **file} for file in fields.get("files") or []],
             "resources": {"cpus": None, "memory": None, "pids": None, **(fields.get("resources") or {})},
@@ -504,6 +523,15 @@ class _Resolver:
             "storage": {"clear": [], "keep": [], **(fields.get("storage") or {})},
             "rpc_url": None,
         }
+
+    def _check_places(self, path: Path, fields: Data) -> None:
+        """Two things at one place of the container: the one would hide the other."""
+        mounted = [volume["target"] for volume in fields.get("volumes") or []]
+        mounted += [entry.partition(":")[0] for entry in fields.get("tmpfs") or []]
+        for target in sorted(_twice(mounted)):
+            self.problems.add((*path, "volumes"), f"two things are mounted on {target}; keep one of them")
+        for file in sorted(_twice([file["path"] for file in fields.get("files") or []])):
+            self.problems.add((*path, "files"), f"the file {file} is given twice; keep one of them")
 
     def _make_ready(self, validators: t.Mapping[str, int]) -> None:
         """Fill in, for every node, where it is asked and what its conditions compare with."""

@@ -13,9 +13,12 @@ import re
 import shlex
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BeforeValidator, PydanticCustomError, WithJsonSchema
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import kind
 from ansible_collections.gravity.cluster.plugins.plugin_utils._written import WrittenBool, WrittenInt, odd, odd_places, plain, written
+
+Meant = t.TypeVar("Meant")
 
 LONGEST_NAME = 63
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
@@ -24,12 +27,8 @@ NAME_RULE = "use up to 63 letters, digits, '_', '.' and '-', a letter or digit f
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ROLE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?\Z")
-_MEMORY = re.compile(r"[1-9]\d*(?:\.\d+)?[bkmgBKMG]?\Z")
 _PORT = re.compile(r"(?:(?:(\d+\.\d+\.\d+\.\d+):)?(\d{1,9}):)?(\d{1,9})(?:/(tcp|udp))?\Z")
 _USER = re.compile(r"[A-Za-z0-9_.\-]+(?::[A-Za-z0-9_.\-]+)?\Z")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@\-]*\Z")
-_CAPABILITY = re.compile(r"[A-Z][A-Z_]+\Z")
 _ULIMIT = re.compile(r"(-1|\d+)(?::(-1|\d+))?\Z")
 
 _ULIMITS = (
@@ -50,6 +49,14 @@ def wrong(text: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{text}", {"text": text})
 
 
+def by_grammar(parse: t.Callable[[t.Any], Meant], value: t.Any) -> Meant:
+    """What the grammar of all plugins makes of ``value``."""
+    try:
+        return parse(value)
+    except grammar.Wrong as exc:
+        raise wrong(str(exc)) from None
+
+
 def text(value: t.Any) -> str:
     """One value as text: what is written in the file, also when it looks like a number or like true or false."""
     if isinstance(value, bool):
@@ -57,9 +64,7 @@ def text(value: t.Any) -> str:
     if isinstance(value, WrittenInt) and not value.written:
         raise wrong(f"the file writes {kind(value)} in several ways; put the text in quotes")
     if isinstance(value, (str, int, float)):
-        if "\0" in written(value):
-            raise wrong("the text holds a NUL character, which ends a text for the system; leave it out")
-        return written(value)
+        return by_grammar(grammar.plain_text, written(value))
     raise wrong(f"expected text, got {kind(value)}; write one value, in quotes")
 
 
@@ -112,13 +117,7 @@ def anything(value: t.Any) -> t.Any:
 
 def port(value: t.Any) -> int:
     """A port number."""
-    value = number(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        right = "write it without quotes" if isinstance(value, str) and value.isdigit() else "use a whole number from 1 to 65535"
-        raise wrong(f"expected a port, got {kind(value)}; {right}")
-    if not 1 <= value <= 65535:
-        raise wrong(f"port {value} is out of range; use 1 to 65535")
-    return value
+    return by_grammar(grammar.port, number(value))
 
 
 def port_or_name(value: t.Any) -> t.Union[int, str]:
@@ -156,22 +155,18 @@ def subnet(value: t.Any) -> str:
 
 def seconds(value: t.Any) -> float:
     """A duration in seconds: a number, or text such as ``1m30s``."""
-    value = number(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**9:
-        return value
-    match = _DURATION.match(value) if isinstance(value, str) and value else None
-    if not match:
-        raise wrong(f"expected a duration, got {kind(value)}; write seconds, or text such as '500ms', '30s', '1m30s'")
-    hours, minutes, whole, thousandths = (float(part or 0) for part in match.groups())
-    total = hours * 3600 + minutes * 60 + whole + thousandths / 1000
-    return int(total) if total == int(total) else total
+    return by_grammar(grammar.duration, number(value))
+
+
+def whole_seconds(value: t.Any) -> int:
+    """A duration that the Engine counts in seconds."""
+    return by_grammar(grammar.whole_seconds, number(value))
 
 
 def memory(value: t.Any) -> str:
-    """An amount of memory, as the Engine's command line writes it."""
+    """An amount of memory, as it is written."""
     value = number(value)
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or not _MEMORY.match(str(value)):
-        raise wrong(f"expected an amount of memory, got {kind(value)}; write it as '512m' or '2g'")
+    by_grammar(grammar.memory, value)
     return str(value).lower()
 
 
@@ -179,11 +174,9 @@ def mode(value: t.Any) -> str:
     """A file mode. A number in a file counts as it is written, with its zero; JSON has no such numbers."""
     if isinstance(value, WrittenInt) and value.odd:
         value = value.written
-    if isinstance(value, str) and re.match(r"0?[0-7]{3}\Z", value):
-        return value.zfill(4)
     if isinstance(value, int) and value in _MODES:
-        return f"{value:04o}"
-    raise wrong(f"expected a file mode, got {kind(value)}; write it in quotes, as '0644'")
+        value = f"{value:04o}"
+    return by_grammar(grammar.mode, value)
 
 
 def user(value: t.Any) -> str:
@@ -211,24 +204,24 @@ def words(value: t.Any) -> t.List[str]:
 
 
 def absolute(value: t.Any) -> str:
-    """A path in the container."""
-    if not isinstance(value, str) or not value.startswith("/") or "/../" in value + "/":
-        raise wrong(f"expected an absolute path in the container, got {kind(value)}; write it as '/data'")
-    return value
+    """A path in the container, in its only form."""
+    return by_grammar(grammar.path, value)
+
+
+def tmpfs_entry(value: t.Any) -> str:
+    """``/tmp``, or ``/tmp:size=64m`` with mount options."""
+    target, options = by_grammar(grammar.tmpfs, value)
+    return f"{target}:{options}" if options else target
 
 
 def image_name(value: t.Any) -> str:
     """A reference to an image."""
-    if not isinstance(value, str) or not _IMAGE.match(value):
-        raise wrong(f"{kind(value)} is not an image name; write it as 'name:tag' or 'host/name:tag'")
-    return value
+    return by_grammar(grammar.image, value)
 
 
 def capability(value: t.Any) -> str:
     """A Linux capability."""
-    if not isinstance(value, str) or not _CAPABILITY.match(value):
-        raise wrong(f"{kind(value)} is not a Linux capability; write it in capital letters, as NET_ADMIN")
-    return value
+    return by_grammar(grammar.capability, value)
 
 
 def ulimit_name(value: t.Any) -> str:
@@ -252,9 +245,7 @@ def ulimit(value: t.Any) -> str:
 
 def env_name(value: t.Any) -> str:
     """The name of an environment variable."""
-    if not isinstance(value, str) or not value or "=" in value or "\0" in value or value != value.strip():
-        raise wrong(f"{kind(value)} is not a name for an environment variable; use letters, digits and '_'")
-    return value
+    return by_grammar(grammar.env_name, value)
 
 
 def label(value: t.Any) -> str:
@@ -315,7 +306,7 @@ def restart(value: t.Any) -> t.Any:
 def health_test(value: t.Any) -> t.List[str]:
     """A shell line, or a command in words, as the Engine wants it."""
     if isinstance(value, str):
-        return ["CMD-SHELL", value]
+        return ["NONE"] if value == "NONE" else ["CMD-SHELL", value]
     test = words(value)
     return test if test[:1] in (["CMD"], ["CMD-SHELL"], ["NONE"]) else ["CMD", *test]
 
@@ -353,14 +344,16 @@ Ip = t.Annotated[str, BeforeValidator(ip), _schema("string", format="ipv4")]
 HostAddress = t.Annotated[str, BeforeValidator(host_address), _schema("string", examples=["192.0.2.10", "alpha.example.org"])]
 Subnet = t.Annotated[str, BeforeValidator(subnet), _schema("string", examples=["172.20.0.0/24"])]
 Seconds = t.Annotated[float, BeforeValidator(seconds), _schema("number", "string", examples=[30, "500ms", "1m30s"])]
+WholeSeconds = t.Annotated[int, BeforeValidator(whole_seconds), _schema("number", "string", examples=[30, "1m30s"])]
 Memory = t.Annotated[str, BeforeValidator(memory), _schema("string", "integer", examples=["512m", "2g"])]
 Mode = t.Annotated[str, BeforeValidator(mode), _schema("string", "integer", examples=["0644"])]
 User = t.Annotated[str, BeforeValidator(user), _schema("string", "integer", examples=["10001:10001"])]
 Words = t.Annotated[t.List[str], BeforeValidator(words), WithJsonSchema(_WORDS)]
 HealthTest = t.Annotated[t.List[str], BeforeValidator(health_test), WithJsonSchema(_WORDS)]
 Absolute = t.Annotated[str, BeforeValidator(absolute), _schema("string", pattern="^/")]
+Tmpfs = t.Annotated[str, BeforeValidator(tmpfs_entry), _schema("string", pattern="^/", examples=["/run", "/run:size=64m"])]
 ImageName = t.Annotated[str, BeforeValidator(image_name), _schema("string")]
-Capability = t.Annotated[str, BeforeValidator(capability), _schema("string", pattern="^[A-Z][A-Z_]+$")]
+Capability = t.Annotated[str, BeforeValidator(capability), _schema("string", examples=["NET_ADMIN"])]
 UlimitName = t.Annotated[str, BeforeValidator(ulimit_name), _schema("string", enum=list(_ULIMITS))]
 Ulimit = t.Annotated[str, BeforeValidator(ulimit), _schema("integer", "string", examples=[1048576, "1024:4096"])]
 EnvName = t.Annotated[str, BeforeValidator(env_name), _schema("string")]

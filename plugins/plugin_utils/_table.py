@@ -8,6 +8,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import HIDDEN, SEQUENCES
+
 # Colours of Ansible's display by value, for columns called "state".
 COLOURS: t.Mapping[str, str] = {
     "ready": "green",
@@ -24,11 +26,9 @@ UNKNOWN = "unknown"
 GAP = "  "
 NOTHING = "-"
 
-# Escape sequences other than colours, control characters other than tab, and lone surrogates, which no terminal can print.
+# Colours are the only sequences that stay; an end of line does not.
 COLOUR = r"\x1b\[[0-9;]*m"
-UNPRINTABLE = re.compile(
-    rf"({COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.?|[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]"
-)
+UNPRINTABLE = re.compile(rf"({COLOUR})|{SEQUENCES}|{HIDDEN}|\n")
 
 # A cell is never made shorter than this to fit a width.
 SHORTEST = 8

@@ -155,7 +155,7 @@ def test_every_node_of_nodes_json_answers(cluster: Cluster) -> None:
     nodes = [NodeInfo(node_id=name, **record) for name, record in document["nodes"].items()]
     assert [node.role for node in nodes] == ["primary", "secondary", "secondary", "secondary"]
     for node in nodes:
-        assert (node.type, node.host, node.ws_port, node.p2p_port) == ("validator", "127.0.0.1", None, None)
+        assert (node.type, node.host, node.ws_port, node.p2p_port) == ("validator", "127.0.0.1", None, 26656)
         assert ask(node.rpc_port, "eth_chainId") == hex(1337)
         assert get(f"http://{node.host}:{node.metrics_port}/metrics").ok
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 from .cluster import Cluster
 from .errors import ClusterError
+from .loops import run
 
 LINES = 500
 
@@ -22,12 +22,12 @@ def save(cluster: Cluster, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     errors = []
     try:
-        health = {name: asdict(node) for name, node in asyncio.run(cluster.health()).items()}
+        health = {name: asdict(node) for name, node in run(cluster.health()).items()}
         (folder / "health.json").write_text(json.dumps(health, indent=2) + "\n", encoding="utf-8")
     except ClusterError as exc:
         errors.append(str(exc))
     try:
-        for name, lines in asyncio.run(cluster.all_logs(tail=LINES)).items():
+        for name, lines in run(cluster.all_logs(tail=LINES)).items():
             (folder / f"{name}.log").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except ClusterError as exc:
         errors.append(str(exc))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from .cluster import Cluster
 from .errors import ClusterError, SpecError
 from .evidence import save
+from .loops import run
 
 FIXTURE = "gravity_cluster"
 KEPT = "gravity_cluster_logs"
@@ -56,7 +56,7 @@ class Session:
         """Take the cluster away, unless it is to be kept."""
         self.running = None
         if not self._config.getoption("--gravity-cluster-keep"):
-            asyncio.run(cluster.shutdown())
+            run(cluster.shutdown())
 
 
 SESSION = pytest.StashKey[Session]()
@@ -77,7 +77,7 @@ def gravity_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     # Kept, so that a launch that fails leaves its logs: this fixture takes it away.
     cluster = Cluster(spec, keep=True)
     try:
-        asyncio.run(cluster.launch())
+        run(cluster.launch())
     except SpecError as error:
         pytest.fail(str(error), pytrace=False)
     except BaseException as error:
@@ -102,7 +102,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         session = item.config.stash[SESSION]
         try:
             folder = session.save(session.running, item.name) if session.running else session.failed
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide why the test failed
             report.sections.append(("gravity.cluster", f"the logs could not be kept: {error}"))
         else:
             if folder:

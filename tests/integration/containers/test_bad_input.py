@@ -185,7 +185,7 @@ def test_many_mistakes_at_once(demo: Any) -> None:
         demo.node(2, restart="often"),
     ]
     result = demo.run(*wanted)
-    assert result["msg"].startswith("3 problems, nothing was changed: (1) node_0: memory lots is not a size")
+    assert result["msg"].startswith("3 problems, nothing was changed: (1) node_0: memory: expected an amount of memory, got 'lots'")
     assert len(result["problems"]) == 3
 
 

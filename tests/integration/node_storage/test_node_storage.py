@@ -68,7 +68,7 @@ def test_all_but_what_stays(stored: Nodes, clear: Run) -> None:
     assert there(stored) == ["db", "db/a", "keys", "keys/k"]
     again = clear(clear=["/data"], keep=["/data/db/a", "/data/keys"])
     assert (again["changed"], again["reasons"]) == (False, [])
-    assert not [one for one in stored.engine.api.containers(all=True) if one["Names"][0].endswith("-a-clear")]
+    assert not [one for one in stored.engine.api.containers(all=True) if one["Names"][0].startswith(f"/{stored.cluster}-a-clear")]
 
 
 def test_names_are_no_patterns(stored: Nodes, clear: Run) -> None:

@@ -28,18 +28,32 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"memory": "lots"}, "node_0: memory lots is not a size: write it like 512m or 2g"),
-        ({"memory": "1k"}, "node_0: memory 1k is less than the 6m that the Engine needs: write it like 512m or 2g"),
-        ({"memory": "-1g"}, "node_0: memory -1g is not a size: write it like 512m or 2g"),
-        ({"cpus": 0}, "node_0: cpus 0 is out of range: choose at least 0.01"),
-        ({"cpus": float("nan")}, "node_0: cpus nan is out of range: choose at least 0.01"),
+        ({"memory": "lots"}, "node_0: memory: expected an amount of memory, got 'lots': write it as '512m' or '2g'"),
+        ({"memory": "1k"}, "node_0: memory: '1k' is less than the 6m that the Engine needs: write it as '512m' or '2g'"),
+        ({"memory": "-1g"}, "node_0: memory: expected an amount of memory, got '-1g': write it as '512m' or '2g'"),
+        ({"cpus": 0}, "node_0: cpus: the number 0 is out of range: use 0.01 to 1024"),
+        ({"cpus": float("nan")}, "node_0: cpus: the number nan is out of range: use 0.01 to 1024"),
         ({"pids": 0}, "node_0: pids 0 is out of range: choose at least 1, or leave it out for no limit"),
-        ({"stop_grace": -1}, "node_0: stop_grace -1 is negative: give the seconds that the node needs to stop"),
+        (
+            {"stop_grace": -1},
+            "node_0: stop_grace: expected a duration, got the number -1: write seconds, or text such as '500ms', '30s', '1m30s'",
+        ),
+        (
+            {"stop_grace": "500ms"},
+            "node_0: stop_grace: the Engine counts this in whole seconds, and '500ms' has a fraction: write for example '1s'",
+        ),
+        ({"image": "a/../b"}, "node_0: image: 'a/../b' is not an image name: write it as 'name:tag' or 'host/name:tag'"),
+        ({"cap_add": ["FLY"]}, "node_0: cap_add: 'FLY' is not a Linux capability: write one as NET_ADMIN (man 7 capabilities)"),
+        (
+            {"env": {"A": "a\0b"}},
+            "node_0: environment variable A: the text holds a NUL character, which ends a text for the system: leave it out",
+        ),
+        ({"env": {"A=": "b"}}, "node_0: env: 'A=' is not a name for an environment variable: use letters, digits and '_'"),
         ({"restart": "often"}, "node_0: restart often is unknown: choose no, always, unless-stopped, on-failure or on-failure:5"),
         ({"restart": "always:5"}, "node_0: restart always:5 is unknown: choose no, always, unless-stopped, on-failure or on-failure:5"),
         ({"network_ip": "10.9.0"}, "node_0: network_ip 10.9.0 is not an IP address: write it like 172.20.0.10"),
-        ({"ports": [{"container": 0}]}, "node_0: container port 0 is out of range: choose 1 to 65535"),
-        ({"ports": [{"container": 80, "host": 65536}]}, "node_0: host port 65536 is out of range: choose 1 to 65535"),
+        ({"ports": [{"container": 0}]}, "node_0: container port: port 0 is out of range: use 1 to 65535"),
+        ({"ports": [{"container": 80, "host": 65536}]}, "node_0: host port: port 65536 is out of range: use 1 to 65535"),
         (
             {"ports": [{"container": 80, "host": 80, "address": "localhost"}]},
             "node_0: address localhost of port 80 is not an IP address: write it like 127.0.0.1",
@@ -47,11 +61,20 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
         ({"ports": [{"container": 80, "protocol": "icmp"}]}, "node_0: protocol icmp of port 80 is unknown: choose tcp, udp, sctp"),
         (
             {"volumes": [{"name": "x", "target": "/data"}]},
-            "node_0: volume name x is not usable: take letters, digits, dots, dashes and underscores, at least two, not a sign first",
+            (
+                "node_0: volume name: 'x' is not a name that the Engine takes: "
+                "use at least two letters, digits, '_', '.' and '-', a letter or digit first"
+            ),
         ),
-        ({"volumes": [{"name": "demo", "target": "data"}]}, "node_0: target of volume demo is data: give an absolute path below /"),
-        ({"volumes": [{"name": "demo", "target": "/"}]}, "node_0: target of volume demo is /: give an absolute path below /"),
-        ({"tmpfs": ["tmp"]}, "node_0: a tmpfs is tmp: give an absolute path below /"),
+        (
+            {"volumes": [{"name": "demo", "target": "data"}]},
+            "node_0: target of volume demo: expected an absolute path in the container, got 'data': write it as '/data'",
+        ),
+        (
+            {"volumes": [{"name": "demo", "target": "/"}]},
+            "node_0: target of volume demo: the path '/' is the whole file system of the container: write a path below it, as '/data'",
+        ),
+        ({"tmpfs": ["tmp"]}, "node_0: tmpfs: expected an absolute path in the container, got 'tmp': write it as '/data'"),
         (
             {"files": [{"path": "/etc/x", "content": ""}]},
             "node_0: file /etc/x lies on the read-only root: put it on a volume, or set read_only: false",
@@ -66,7 +89,7 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
         ),
         (
             {"volumes": DATA, "files": [{"path": "/data/x", "content": "", "mode": "rw"}]},
-            "node_0: mode rw of file /data/x is not octal: write it like '0644', in quotes",
+            "node_0: mode of file /data/x: expected a file mode, got 'rw': write it in quotes, as '0644'",
         ),
         ({"volumes": DATA, "files": [{"path": "/data/x"}]}, "node_0: file /data/x has no content: add `content`"),
         ({"env": {"A": None}}, "node_0: environment variable A has no plain value: give it a text or a number, or leave it out"),
@@ -80,13 +103,16 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
         ({"health": {"interval": "5s"}}, "node_0: the health check has no test: add `test`, a command"),
         (
             {"health": {"test": "true", "interval": "soon"}},
-            "node_0: interval soon of the health check is not a time: write it like 5s or 500ms",
+            "node_0: interval of the health check: expected a duration, got 'soon': write seconds, or text such as '500ms', '30s', '1m30s'",
         ),
         ({"ulimits": {"nofile": "many"}}, "node_0: ulimit nofile many is not a number: write it like 65536 or 1024:65536"),
         ({"image": ""}, "node_0: no image is given: name one with `image`"),
         (
             {"name": "-x"},
-            "node_0: container name -x is not usable: take letters, digits, dots, dashes and underscores, at least two, not a sign first",
+            (
+                "node_0: container name: '-x' is not a name that the Engine takes: "
+                "use at least two letters, digits, '_', '.' and '-', a letter or digit first"
+            ),
         ),
     ],
 )
@@ -139,6 +165,27 @@ def test_a_writable_root_gets_no_tmpfs_and_may_hold_files() -> None:
     one = defined(read_only=False, files=[{"path": "/etc/app.conf", "content": "x"}])
     assert one.tmpfs == {}
     assert one.mount_of("/etc/app.conf") is None
+
+
+def test_places_have_one_form() -> None:
+    one = defined(volumes=[{"name": "demo_0-data", "target": "//data/"}], files=[{"path": "//data//x", "content": ""}], tmpfs=["/run/:ro"])
+    assert (one.volumes[0].target, one.files[0].path, one.tmpfs) == ("/data", "/data/x", {"/run": "ro"})
+    assert one.mount_of(one.files[0].path) == one.volumes[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"tmpfs": ["/data/"]}, "node_0: two things are mounted on /data: keep one of them"),
+        ({"tmpfs": ["/run", "/run/:size=1m"]}, "node_0: tmpfs /run is given twice: keep one of them"),
+        (
+            {"files": [{"path": "/data/x", "content": "a"}, {"path": "/data//x", "content": "b"}]},
+            "node_0: file /data/x is given twice: keep one of them",
+        ),
+    ],
+)
+def test_nothing_hides_another(wrong: dict[str, Any], line: str) -> None:
+    assert mistakes(plain(volumes=DATA, **wrong)) == [line]
 
 
 def test_the_innermost_mount_counts() -> None:

@@ -120,3 +120,11 @@ def test_a_node_without_height_has_nothing_to_catch_up_with() -> None:
     ready = {"probes": {"http": {"type": "http", "url": "http://127.0.0.1:80"}}, "conditions": [{"is": "http_status"}]}
     (target, _witness) = probe_targets([node(ready=ready)], [node(name="node_1", ready=ready)])["nodes"]
     assert target["conditions"] == [{"is": "http_status"}]
+
+
+def test_folders_in_memory() -> None:
+    assert "tmpfs" not in definition({})  # the default of the module: /tmp, with a read-only root
+    assert definition({}, tmpfs=[])["tmpfs"] == []
+    assert definition({}, tmpfs=["/run"])["tmpfs"] == ["/run"]
+    assert definition({"tmpfs": ["/tmp", "/a"]}, tmpfs=["/tmp:size=64m"])["tmpfs"] == ["/tmp:size=64m", "/a"]
+    assert definition({}, volumes=[{"name": "scratch", "target": "/tmp"}])["tmpfs"] == []

@@ -277,7 +277,7 @@ def test_a_new_volume_for_a_user_other_than_root_is_refused() -> None:
 
 def test_mistakes_of_definitions_are_told() -> None:
     (problem,) = problems(definition(memory="much"))
-    assert problem.startswith("node_0: memory much is not a size")
+    assert problem.startswith("node_0: memory: expected an amount of memory, got 'much'")
 
 
 WORDS = ["no", "on", "1e3", "0o17", "017", "12:30:45", "null", "~", "", "a: b", "# x", "*node", "<<", "{a}", "é\n\t"]

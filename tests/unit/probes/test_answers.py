@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.gravity.cluster.plugins.module_utils._answers import UnusableAnswer, clean, decode, quantity
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import UnusableAnswer, clean, decode, harmless, quantity
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,7 @@ def test_long_numbers_stay_text() -> None:
 def test_text_of_a_node_is_one_short_clean_line(text: t.Any, cleaned: str) -> None:
     assert clean(text) == cleaned
     clean(text).encode()
+
+
+def test_text_of_several_lines_keeps_them() -> None:
+    assert harmless("a\tb\n\x1b[31mc\ud800\x1b]0;t\x07\r\n") == "a\tb\nc\n"

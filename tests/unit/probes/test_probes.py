@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import socket
 import threading
@@ -13,6 +12,7 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from unit.hostile import CONTENTS, MESSAGES, NO_NUMBERS, error, lie, result
 
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import Prober, at_once, place
 from ansible_collections.gravity.cluster.plugins.module_utils._sight import Answer
@@ -207,18 +207,7 @@ def test_a_huge_answer_is_not_read_to_its_end(serve: Serve) -> None:
     assert ask(type="eth", url=f"http://127.0.0.1:{port}").error == f"port {port}: its answer is longer than 4 MB"
 
 
-ETH: t.Mapping[str, t.Any] = {
-    "eth_chainId": "1337",
-    "eth_blockNumber": 17,
-    "eth_getBlockByNumber": {"number": "0x10", "hash": "0xabc"},
-    "eth_syncing": False,
-    "net_peerCount": 3,
-}
 REFUSED = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches"}}
-
-
-def result(request: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    return {"jsonrpc": "2.0", "id": request["id"], "result": ETH[request["method"]]}
 
 
 @pytest.mark.parametrize(
@@ -230,8 +219,8 @@ def result(request: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         lambda _batch: [{**REFUSED, "id": [1]}],
         lambda _batch: [],
         lambda _batch: None,
-        lambda batch: [result(one) for one in batch[1:3]],
-        lambda batch: [result(batch[0]), REFUSED, 7],
+        lambda batch: [result(one["method"], one["id"]) for one in batch[1:3]],
+        lambda _batch: [result("eth_chainId", 0), REFUSED, 7],
     ],
     ids=[
         "list of one error",
@@ -248,45 +237,22 @@ def test_a_batch_that_is_refused_or_partly_answered(serve: Serve, refusal: t.Cal
     def handle(handler: BaseHTTPRequestHandler) -> None:
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         handler.headers.replace_header("Content-Length", "0")
-        send(handler, 200, json.dumps(refusal(body) if isinstance(body, list) else result(body)).encode())
+        send(handler, 200, json.dumps(refusal(body) if isinstance(body, list) else result(body["method"], body["id"])).encode())
 
     answer = ask(type="eth", url=f"http://127.0.0.1:{serve(handle)}")
     assert (answer.error, answer.chain_id, answer.height, answer.peers, answer.syncing) == (None, 1337, 16, 3, False)
 
 
-def lie(**results: t.Any) -> bytes:
-    return json.dumps([{"id": number, "result": results.get(method, ETH[method])} for number, method in enumerate(ETH)]).encode()
-
-
-def error(message: t.Any) -> bytes:
-    return json.dumps({"id": None, "error": {"code": 1, "message": message}}).encode()
-
-
 HOSTILE: t.Mapping[str, bytes] = {
+    **CONTENTS,
+    **{f"chain: {name}": lie(eth_chainId=value) for name, value in NO_NUMBERS.items()},
+    **{f"height: {name}": lie(eth_blockNumber=value) for name, value in NO_NUMBERS.items()},
+    **{name: error(message) for name, message in MESSAGES.items()},
     "decimal digits": b'[{"id": 0, "result": ' + b"9" * 6000 + b"}]",
-    "decimal text": lie(eth_blockNumber="9" * 6000),
-    "hexadecimal": lie(eth_chainId="0x" + "f" * 6000),
     "huge block": lie(eth_getBlockByNumber={"number": "0x" + "f" * 6000, "hash": "0x1"}),
     "huge peers": lie(net_peerCount="0x" + "f" * 6000),
     "huge goal": lie(eth_syncing={"highestBlock": "0x" + "f" * 6000}),
-    "negative": lie(eth_chainId=-1),
-    "bool": lie(eth_chainId=True),
-    "list": lie(eth_chainId=[[1]]),
-    "mapping": lie(eth_chainId={"a": 1}),
-    "float": lie(eth_blockNumber=1e300),
-    "surrogate": error("\ud800 here"),
-    "surrogate number": lie(eth_chainId="\ud800"),
-    "escapes": error("\x1b]0;title\x07\x1b[2J\x9b31m here"),
-    "lines": error("a\nb\r\nc"),
-    "long message": error("x" * 3_000_000),
-    "message is a list": error([[1]]),
-    "deep": b"[" * 100_000,
-    "deep and closed": b"[" * 100_000 + b"]" * 100_000,
-    "empty": b"",
-    "not UTF-8": b"\xff\xfe\xff",
-    "page": b"<html>",
     "long": b"[" + b" " * 5_000_000 + b"]",
-    "packed": gzip.compress(b" " * 50_000_000),
 }
 
 

@@ -32,7 +32,7 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "env": {},
         "user": None,
         "volumes": [],
-        "tmpfs": [],
+        "tmpfs": None,
         "files": [],
         "labels": {},
         "resources": {"cpus": None, "memory": None, "pids": None},
@@ -216,7 +216,7 @@ def test_ports_of_several_layers(spec: Spec) -> None:
     ("field", "written", "meant"),
     [
         ("stop_grace", "1m30s", 90),
-        ("stop_grace", "500ms", 0.5),
+        ("stop_grace", "1000ms", 1),
         ("stop_grace", 12, 12),
         ("user", 10001, "10001"),
         ("ulimits", {"nofile": 1048576, "memlock": -1}, {"nofile": "1048576:1048576", "memlock": "-1:-1"}),
@@ -391,3 +391,18 @@ def test_validators_on_too_few_hosts_are_warned_of(spec: Spec) -> None:
     (warning,) = spec.resolved(hosts={"a": {}, "b": {}}, nodes={"v_[0:3]": {"role": "validator"}})["warnings"]
     assert "a 2 of 4, b 2 of 4" in warning
     assert spec.resolved(nodes={"v_[0:3]": {"role": "validator"}})["warnings"] == []
+
+
+def test_places_in_the_container_have_one_form(spec: Spec) -> None:
+    node = spec.node(
+        {
+            "volumes": ["www://www/"],
+            "files": [{"path": "//www/x", "content": ""}],
+            "tmpfs": ["/run/:size=64m"],
+            "storage": {"clear": ["//www"], "keep": ["//www/./x"]},
+        }
+    )
+    assert node["volumes"][0]["target"] == "/www"
+    assert node["files"][0]["path"] == "/www/x"
+    assert node["tmpfs"] == ["/run:size=64m"]
+    assert node["storage"] == {"clear": ["/www"], "keep": ["/www/x"]}

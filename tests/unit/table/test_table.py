@@ -124,6 +124,8 @@ def test_all_lines_of_any_table_fit(rows: t.Any, width: int) -> None:
         ("\x1b]0;title\x1b\\text", "text"),
         ("a\rb\x00c\x9bd", "abcd"),
         ("\x1bc reset", " reset"),
+        ("\x1bP1$r\x1b\\text\x1b_a\x07\x1b^b\x07", "text"),
+        ("a\u202eb\u2028\ud800c\nd", "abcd"),
     ],
 )
 def test_what_could_change_the_terminal_is_left_out(raw: str, shown: str) -> None:

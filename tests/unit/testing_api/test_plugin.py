@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from gravity_cluster import ClusterError, NodeHealth, SpecError, pytest_plugin
+from gravity_cluster import ClusterError, NodeHealth, SpecError, loops, pytest_plugin
 
 pytest_plugins = ["pytester"]
 
@@ -101,6 +104,72 @@ def test_a_folder_that_cannot_be_made_spoils_nothing(pytester: pytest.Pytester, 
     done.assert_outcomes(passed=1, failed=2, xfailed=1)
     done.stdout.fnmatch_lines(["*the logs could not be kept:*"])
     assert notes == ["launch", "shutdown"]
+
+
+def test_whatever_keeps_the_logs_from_being_kept_hides_nothing(
+    pytester: pytest.Pytester, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise RuntimeError("it is so")
+
+    monkeypatch.setattr(pytest_plugin, "save", fail)
+    done = run(pytester, "works")
+    done.assert_outcomes(passed=1, failed=2, xfailed=1)
+    done.stdout.fnmatch_lines(["*the logs could not be kept: it is so", "*assert False*"], consecutive=False)
+    assert notes == ["launch", "shutdown"]
+
+
+LOOP = """
+import asyncio
+import pytest
+
+@pytest.fixture(scope="session", autouse=True)
+def left_running():
+    # As synchronous Playwright does: to asyncio, a loop runs in this thread from now on.
+    loop = asyncio.new_event_loop()
+    asyncio._set_running_loop(loop)
+    yield
+    asyncio._set_running_loop(None)
+    loop.close()
+"""
+
+
+def test_a_loop_that_another_fixture_leaves_running(pytester: pytest.Pytester, notes: list[str]) -> None:
+    pytester.makeconftest(LOOP)
+    done = run(pytester, "works")
+    done.assert_outcomes(passed=1, failed=2, xfailed=1)
+    done.stdout.no_fnmatch_line("*RuntimeError*")
+    assert '"height": 7' in (pytester.path / "kept" / "test_fails[a-b]" / "health.json").read_text(encoding="utf-8")
+    assert notes == ["launch", "shutdown"]
+
+
+async def held(notes: list[str]) -> None:
+    try:
+        notes.append("begins")
+        await asyncio.sleep(0.2)
+        # As Ctrl-C does, while the other thread waits for this one.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        notes.append("cancelled")
+        raise
+
+
+def test_an_interrupt_beside_a_running_loop_cancels_the_work() -> None:
+    said: list[str] = []
+
+    async def outer() -> None:
+        loops.run(held(said))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(outer())
+    finally:
+        signal.signal(signal.SIGINT, before)
+        loop.close()
+    assert said == ["begins", "cancelled"]
 
 
 def test_a_kept_cluster(pytester: pytest.Pytester, notes: list[str]) -> None:
