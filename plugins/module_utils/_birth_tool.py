@@ -33,6 +33,8 @@ with contextlib.suppress(ImportError):  # Engine() reports it
 PATIENCE = 0.2
 # Seconds within which the Engine notices that a container has ended whose processes were killed.
 SETTLING = 2.0
+# Longest output of a tool, which may be a whole genesis (bytes).
+LONGEST_PRODUCT = 256 * 1024 * 1024
 # How often a node is asked for its identity before the answer counts as empty.
 IDENTITY_ATTEMPTS = 3
 
@@ -166,7 +168,12 @@ class Maker:
         try:
             with self.engine.translating(f"{who}: {shown}"):
                 code, out, err = self.engine.run_in(
-                    self.container, argv, user=f"{self.spec.uid}:{self.spec.gid}", workdir=WORK, environment={"HOME": WORK}
+                    self.container,
+                    argv,
+                    LONGEST_PRODUCT,
+                    user=f"{self.spec.uid}:{self.spec.gid}",
+                    workdir=WORK,
+                    environment={"HOME": WORK},
                 )
         except EngineError:
             self.check_lease(who, shown)

@@ -15,9 +15,6 @@ from ansible_collections.gravity.cluster.plugins.module_utils._ownership import 
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
-# Longest output of one command that is returned, per stream (bytes).
-LONGEST = 1024 * 1024
-
 
 def execute(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
     """The module ``node_exec``."""
@@ -65,7 +62,7 @@ def run_command(engine: Engine, node: str, container: str, command: t.Sequence[s
     except ClusterError as exc:
         return {"rc": None, "stdout": "", "stderr": "", "error": exc.message}
     error = "the Engine does not tell its exit code" if code is None else None
-    return {"rc": code, "stdout": _text(stdout), "stderr": _text(stderr), "error": error}
+    return {"rc": code, "stdout": stdout.decode("utf-8", "replace"), "stderr": stderr.decode("utf-8", "replace"), "error": error}
 
 
 def find_nodes(engine: Engine, cluster: str, names: t.Optional[t.Sequence[str]]) -> t.Dict[str, t.Optional[t.Mapping[str, t.Any]]]:
@@ -86,9 +83,3 @@ def parse_command(raw: t.Any) -> t.List[str]:
     if not words or not words[0]:
         raise Refused("command is empty: give a list of words, or a string")
     return words
-
-
-def _text(data: t.Optional[bytes]) -> str:
-    data = data or b""
-    text = data[:LONGEST].decode("utf-8", "replace")
-    return text if len(data) <= LONGEST else f"{text}\n[{len(data) - LONGEST} bytes left out]"

@@ -13,7 +13,6 @@ import contextlib
 import io
 import json
 import os
-import struct
 import tarfile
 import time
 import typing as t
@@ -21,12 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineError, EngineUnreachable
+from ansible_collections.gravity.cluster.plugins.module_utils._frames import Frames
 
 try:
     import docker
     import docker.errors
     import docker.tls
     import requests.exceptions
+    import urllib3.exceptions
 except ImportError as exc:  # pragma: no cover - the edge reports it
     DOCKER_IMPORT_ERROR: t.Optional[ImportError] = exc
 else:
@@ -42,23 +43,25 @@ else:
             """The authority that was asked for counts; ``requests`` would let ``REQUESTS_CA_BUNDLE`` win over it."""
             return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
 
-        def exec_output(self, exec_id: str) -> bytes:
-            """All that a command puts out, in frames (:func:`streams`).
+        def exec_output(self, exec_id: str) -> t.Iterator[bytes]:
+            """What a command puts out, in frames (:class:`Frames`), as it comes.
 
             ``exec_start`` asks for an upgraded connection and passes over what has come together with the answer's head (docker-py
             issue 2042).
             """
-            answer = self._post_json(self._url("/exec/{0}/start", exec_id), data={"Tty": False, "Detach": False}, timeout=None)
-            output: bytes = self._result(answer, binary=True)
-            return output
+            address = self._url("/exec/{0}/start", exec_id)
+            with self._post_json(address, data={"Tty": False, "Detach": False}, timeout=None, stream=True) as answer:
+                self._raise_for_status(answer)
+                yield from answer.iter_content(PIECE)
 
         def head_archive(self, container: str, path: str) -> t.Any:
             """The answer that says what ``path`` is; ``get_archive`` only has it together with the whole content."""
             return self.head(self._url("/containers/{0}/archive", container), params={"path": path}, timeout=self.timeout)
 
 
-# Head of a frame of output: which stream, and how long.
-FRAME = struct.Struct(">BxxxL")
+# How much of a command's output is read at once, and kept of each stream unless more is asked for (bytes).
+PIECE = 64 * 1024
+LONGEST_OUTPUT = 1024 * 1024
 # Seconds to wait for the exit code of a command whose output has ended.
 EXEC_PATIENCE = 10.0
 
@@ -147,10 +150,10 @@ class Engine:
             yield
         except docker.errors.DockerException as exc:
             raise EngineError(f"{what}: {explain(exc)}") from exc
-        except requests.exceptions.ConnectionError as exc:
+        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError) as exc:
             gone = f"the Docker Engine at {self.options.url} went away ({root_cause(exc)})"
             raise EngineUnreachable(f"{what}: {gone}: start it and run again") from exc
-        except requests.exceptions.RequestException as exc:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as exc:
             raise EngineError(f"{what}: the Docker Engine did not answer within {self.options.timeout} s; raise engine_timeout") from exc
 
     def inspect(self, container: str) -> t.Optional[t.Dict[str, t.Any]]:
@@ -196,18 +199,24 @@ class Engine:
         with self.translating(f"writing files into {container}"):
             self.api.put_archive(container, folder, pack(files))
 
-    def run_in(self, container: str, command: t.Sequence[str], **options: t.Any) -> t.Tuple[t.Optional[int], bytes, bytes]:
+    def run_in(
+        self, container: str, command: t.Sequence[str], longest: int = LONGEST_OUTPUT, **options: t.Any
+    ) -> t.Tuple[t.Optional[int], bytes, bytes]:
         """Run ``command`` in a running container: exit code, standard output, standard error. ``options`` go to ``exec_create``.
+
+        Of a stream that is longer than ``longest`` bytes, its beginning and its end are kept.
 
         The SDK's errors are not translated: callers say what they were doing. The code is None when the Engine does not tell it in time.
         """
         call = self.api.exec_create(container, list(command), stdout=True, stderr=True, **options)["Id"]
-        out, err = streams(self.api.exec_output(call))
+        frames = Frames(longest)
+        for piece in self.api.exec_output(call):
+            frames.feed(piece)
         deadline = time.monotonic() + EXEC_PATIENCE
         # On a busy machine the output ends before the Engine has noted the exit code.
         while (code := self.api.exec_inspect(call)["ExitCode"]) is None and time.monotonic() < deadline:
             time.sleep(0.02)
-        return code, out, err
+        return (code, *frames.outputs())
 
     def get(self, container: str, path: str) -> t.List[File]:
         """Read the file or folder ``path`` of a container; paths in the result start with its last component. Nothing there: empty."""
@@ -217,19 +226,6 @@ class Engine:
             except docker.errors.NotFound:
                 return []
             return unpack(b"".join(stream))
-
-
-def streams(content: bytes) -> t.Tuple[bytes, bytes]:
-    """Standard output and standard error out of the Engine's frames: 1 or 2, three zeros, the length in four bytes, and the text."""
-    found = {1: bytearray(), 2: bytearray()}
-    at = 0
-    while at + FRAME.size <= len(content):
-        stream, length = FRAME.unpack_from(content, at)
-        at += FRAME.size
-        if stream in found:
-            found[stream] += content[at : at + length]
-        at += length
-    return bytes(found[1]), bytes(found[2])
 
 
 def each(items: t.Sequence[Item], work: t.Callable[[Item], Result], concurrency: int = 8) -> t.List[Result]:

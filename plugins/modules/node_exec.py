@@ -72,11 +72,11 @@ nodes:
       type: int
       returned: always
     stdout:
-      description: Standard output.
+      description: Standard output; of more than 1 MB, the beginning and the end.
       type: str
       returned: always
     stderr:
-      description: Standard error.
+      description: Standard error; of more than 1 MB, the beginning and the end.
       type: str
       returned: always
     error:

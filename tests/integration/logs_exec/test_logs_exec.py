@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.client
 import time
+import tracemalloc
 import typing as t
 
 import pytest
@@ -190,3 +191,18 @@ def test_much_output_of_both_streams(two: Nodes) -> None:
     assert code == 0
     assert out.decode().splitlines() == [f"line {number}" for number in range(20000)]
     assert err.decode().splitlines() == [f"no {number}" for number in range(20000)]
+
+
+def test_output_without_measure_is_not_kept(two: Nodes) -> None:
+    command = ["sh", "-c", "echo first; head -c 100000000 /dev/zero; echo last; echo end >&2; exit 3"]
+    tracemalloc.start()
+    try:
+        code, out, err = two.engine.run_in(f"{two.cluster}-a", command)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (code, err) == (3, b"end\n")
+    assert peak < 16 * 1024**2
+    assert out.startswith(b"first\n\0")
+    assert out.endswith(b"\0last\n")
+    assert b"\n[98951435 bytes left out]\n" in out
