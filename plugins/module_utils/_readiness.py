@@ -13,10 +13,11 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.gravity.cluster.plugins.module_utils._answers import clean
 from ansible_collections.gravity.cluster.plugins.module_utils._diagnosis import Cause, broken, diagnose, last_seen
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, NotReady, Refused
-from ansible_collections.gravity.cluster.plugins.module_utils._logs import container_log, file_log
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import Wanted, container_log, file_log
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import ABSENT
 from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner
 from ansible_collections.gravity.cluster.plugins.module_utils._predicates import Verdict, judge, minority, same_block_hash
@@ -58,6 +59,8 @@ CONSEQUENCES = {"stuck", "syncing", "no_peers", "waiting"}
 
 # Lines of a failed node's log that go into the result.
 LOG_LINES = 20
+# The longest of them (characters).
+LONGEST_LOG_LINE = 1000
 
 
 @dataclass(frozen=True)
@@ -484,8 +487,10 @@ def inspect_container(engine: t.Optional[Engine], container: str) -> t.Optional[
 
 def log_lines(engine: Engine, container: str, files: t.Sequence[str], tail: int) -> t.List[str]:
     """The last lines of each of a container's log files, and then of its output."""
-    lines = [line for path in files for line in file_log(engine, container, path, tail) or []]
-    return lines + [line.rstrip() for line in container_log(engine, container, tail)]
+    wanted = Wanted(tail)
+    lines = [line for path in files for line in file_log(engine, container, path, wanted) or []]
+    # They become a part of the result, and a line may be long.
+    return [clean(line, LONGEST_LOG_LINE) for line in lines + container_log(engine, container, wanted)]
 
 
 def _merged(old: Sight, found: t.Optional[Container], now: float) -> Sight:

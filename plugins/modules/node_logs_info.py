@@ -26,7 +26,10 @@ options:
     type: list
     elements: str
   tail:
-    description: How many lines to return of each node, counted from the end; V(-1) returns all.
+    description:
+      - How many lines to return of each node, counted from the end; V(-1) returns all.
+      - Of lines longer than 64 KB, the beginning is returned. When all logs of a Docker host are longer than 32 MB, the earliest lines are
+        left out; the first line says how many.
     type: int
     default: 100
   since:
@@ -35,14 +38,22 @@ options:
       - A time span such as V(90s), V(5m), V(1h30m) or V(2d), a number of seconds, an RFC 3339 time such as V(2026-01-31T12:00:00Z)
         (UTC unless it says otherwise), or a Unix time.
     type: str
+  until:
+    description: Only lines that are not newer than this, a time in the forms of O(since).
+    type: str
+  grep:
+    description:
+      - Only lines in which this regular expression of Python is found, V((?i\)error|panic) for example.
+      - O(tail) counts those lines.
+    type: str
   timestamps:
     description: Put the time at which it was written before each line of the containers' output.
     type: bool
     default: false
   files:
     description:
-      - Paths of log files in the containers, by the name of the node. One that is not there is left out.
-      - With O(since), lines count that start with a time (UTC unless it says otherwise), and those that follow one.
+      - Paths of log files in the containers, by the name of the node. One that is not there is left out; links are followed.
+      - With O(since) and O(until), lines count that start with a time (UTC unless it says otherwise), and those that follow one.
     type: dict
     default: {}
 """
@@ -87,6 +98,8 @@ ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
     "nodes": {"type": "list", "elements": "str"},
     "tail": {"type": "int", "default": 100},
     "since": {"type": "str"},
+    "until": {"type": "str"},
+    "grep": {"type": "str"},
     "timestamps": {"type": "bool", "default": False},
     "files": {"type": "dict", "default": {}},
 }

@@ -19,6 +19,7 @@ OPTIONS = frozenset(
         "engine_key",
         "engine_url",
         "export_host",
+        "grep",
         "quorum_override",
         "ready_timeout",
         "since",
@@ -26,6 +27,7 @@ OPTIONS = frozenset(
         "tail",
         "takeover",
         "teardown_purge",
+        "until",
         "upgrade_image",
     }
 )

@@ -136,7 +136,9 @@ class Cluster:
         """How every node is now, by name."""
         return await self._call(self._health)
 
-    async def logs(self, node: str, *, tail: int = 100, since: str | None = None) -> list[str]:
+    async def logs(
+        self, node: str, *, tail: int = 100, since: str | None = None, until: str | None = None, grep: str | None = None
+    ) -> list[str]:
         """The last lines that a node logged, also when it does not run; none when it has no container.
 
         What the container put out comes first. Each log file in its volumes follows, after a line ``==> path <==``.
@@ -145,12 +147,16 @@ class Cluster:
             node: The node.
             tail: Lines from the end, of the output and of each file; -1 for all.
             since: Only what is newer: ``5m``, or a time such as ``2026-01-31T12:00:00Z``.
+            until: Only what is not newer.
+            grep: Only lines in which this regular expression is found; ``tail`` counts those.
         """
-        return (await self._call(lambda stop: self._logs(stop, tail, since, node)))[node]
+        return (await self._call(lambda stop: self._logs(stop, _lines(tail, since, until, grep), node)))[node]
 
-    async def all_logs(self, *, tail: int = 100, since: str | None = None) -> dict[str, list[str]]:
+    async def all_logs(
+        self, *, tail: int = 100, since: str | None = None, until: str | None = None, grep: str | None = None
+    ) -> dict[str, list[str]]:
         """As :meth:`logs`, of all nodes by name, with one playbook."""
-        return await self._call(lambda stop: self._logs(stop, tail, since))
+        return await self._call(lambda stop: self._logs(stop, _lines(tail, since, until, grep)))
 
     async def exec(self, node: str, cmd: str | Sequence[str]) -> ExecResult:
         """Run a command in a node: a list of words, or a line that is split as a shell does, without a shell.
@@ -237,8 +243,7 @@ class Cluster:
             records = json.loads(target.read_text(encoding="utf-8"))["nodes"]
         return {record["node"]: NodeHealth.from_record(record) for record in records}
 
-    def _logs(self, stop: threading.Event, tail: int, since: str | None, node: str | None = None) -> dict[str, list[str]]:
-        wanted = {"tail": tail, **({"since": _literal(since)} if since else {})}
+    def _logs(self, stop: threading.Event, wanted: Mapping[str, Any], node: str | None = None) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {name: [] for name in ([node] if node else self._read(stop).nodes)}
         # One result per Docker host.
         for result in self._run(stop, "logs", node, wanted).results(LOGS):
@@ -261,6 +266,11 @@ class Cluster:
 
 def _seconds(timeout: float | None) -> dict[str, int]:
     return {} if timeout is None else {"ready_timeout": math.ceil(timeout)}
+
+
+def _lines(tail: int, since: str | None, until: str | None, grep: str | None) -> dict[str, Any]:
+    texts = {"since": since, "until": until, "grep": grep}
+    return {"tail": tail, **{name: _literal(text) for name, text in texts.items() if text}}
 
 
 def _forced(force: bool) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import typing as t
 import pytest
 from integration.running import Data, Nodes
 
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import Wanted, container_log
+
 Run = t.Callable[..., Data]
 pytestmark = pytest.mark.usefixtures("two")
 
@@ -88,6 +90,44 @@ def test_log_files_of_a_node_that_runs_or_not(logs: Run, nodes: Nodes) -> None:
         nodes.engine.api.stop(container, timeout=0)
 
 
+def test_log_files_that_are_links(logs: Run, nodes: Nodes) -> None:
+    script = (
+        "mkdir /l; ln -s /l /way; echo said > /l/1.log; ln -s 1.log /l/now.log; ln -s ../l/now.log /l/far.log;"
+        " ln -s loop /l/loop; ln -s none /l/none.log; mkfifo /l/fifo; mkdir /done; while true; do sleep 1; done"
+    )
+    container = nodes.run("c", script)
+    until = time.monotonic() + 10
+    while nodes.engine.mode_of(container, "/done") is None and time.monotonic() < until:
+        time.sleep(0.05)
+    names = ["/l/1.log", "/l/now.log", "/l/far.log", "/way/far.log", "/l/loop", "/l/none.log", "/l/fifo"]
+    assert logs(nodes=["c"], files={"c": names})["files"] == {"c": {name: ["said"] for name in names[:4]}}
+
+
+def test_what_is_looked_for_in_logs(logs: Run) -> None:
+    assert sorted(logs(nodes=["a"], grep="ONE|t[wh]")["logs"]["a"]) == ["a three", "a two"]
+    assert logs(nodes=["a", "b"], grep="(?i)E$", tail=1)["logs"] == {"a": ["a three"], "b": ["b three"]}
+    assert logs(nodes=["a"], until="1h")["logs"]["a"] == []
+    assert len(logs(nodes=["a"], since="1h", until="0")["logs"]["a"]) == 4
+
+
+def test_a_long_log_takes_little_memory(two: Nodes) -> None:
+    script = "yes 0123456789abcdef | head -c 17000000; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"
+    container = two.run("c", f"{script}; mkdir /done; sleep 1000")
+    until = time.monotonic() + 60
+    while two.engine.mode_of(container, "/done") is None and time.monotonic() < until:
+        time.sleep(0.05)
+    tracemalloc.start()
+    try:
+        lines = container_log(two.engine, container, Wanted())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 1024**2
+    assert lines[0].endswith(" earlier lines left out: they are too long together]")
+    assert lines[1] == "0123456789abcdef"
+    assert lines[-2:] == [f"{'x' * 65536} [2934464 bytes left out]", "end"]
+
+
 def test_logs_of_a_stopped_node_and_of_one_that_is_not_there(logs: Run, two: Nodes) -> None:
     two.engine.api.stop(f"{two.cluster}-a", timeout=0)
     result = logs(nodes=["a", "gone"], tail=1)
@@ -99,6 +139,12 @@ def test_logs_of_a_stopped_node_and_of_one_that_is_not_there(logs: Run, two: Nod
     ("options", "message"),
     [
         ({"since": "yesterday"}, "since 'yesterday' is not a time: give for example 90s, 5m, 1h30m, 2d or 2026-01-31T12:00:00Z"),
+        ({"until": "soon"}, "until 'soon' is not a time: give for example 90s, 5m, 1h30m, 2d or 2026-01-31T12:00:00Z"),
+        ({"since": "1m", "until": "2m"}, "since 1m is later than until 2m: swap them"),
+        (
+            {"grep": "("},
+            "grep '(' is not a regular expression (missing ), unterminated subpattern at position 0): write for example error|panic",
+        ),
         ({"tail": -5}, "tail -5 is not a number of lines: give 0 or more, or -1 for all"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.gravity.cluster.plugins.module_utils._commands import failure, parse_command
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
-from ansible_collections.gravity.cluster.plugins.module_utils._logs import parse_since
+from ansible_collections.gravity.cluster.plugins.module_utils._logs import parse_time
 
 NOW = 1_800_000_000.0
 
@@ -37,19 +37,19 @@ NOW = 1_800_000_000.0
     ],
 )
 def test_times_that_a_user_may_give(text: str, moment: float) -> None:
-    assert parse_since(text, NOW) == moment
+    assert parse_time(text, NOW) == moment
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5x", "m5", "-5m", "2026-13-01", "2026-01-31T25:00:00Z", "5m later", "1e9", "{{ x }}"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="is not a time: give for example 90s"):
-        parse_since(text, NOW)
+        parse_time(text, NOW)
 
 
 @given(st.datetimes(datetime.fromisoformat("2002-01-01"), datetime.fromisoformat("2100-01-01")), st.integers(-14 * 60, 14 * 60))
 def test_any_rfc_3339_time_is_read_as_python_reads_it(moment: datetime, minutes: int) -> None:
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
-    assert parse_since(moment.isoformat(), NOW) == pytest.approx(moment.timestamp(), abs=1e-5)
+    assert parse_time(moment.isoformat(), NOW) == pytest.approx(moment.timestamp(), abs=1e-5)
 
 
 @given(
