@@ -66,7 +66,8 @@ def left_behind(plan: Plan, request: Request) -> t.List[str]:
         for path, name in sorted(step.observed.nameless.items()):
             if name not in carried:
                 lines.append(
-                    f"{step.node}: its data at {path} stay in volume {name}, which has no name of ours, so that no later container finds "
-                    f"them: copy them into {volume_name(step.container, path)} before the next deploy (docs/operations.md, Volumes of images)"
+                    f"{step.node}: its data at {path} stay in volume {name}, which has no name of ours, so that no later container "
+                    f"finds them: copy them into {volume_name(step.container, path)} before the next deploy "
+                    "(docs/operations.md, Volumes of images)"
                 )
     return lines

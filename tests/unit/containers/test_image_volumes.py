@@ -88,10 +88,11 @@ def test_a_replacement_carries_a_nameless_volume_over() -> None:
 def test_what_is_left_behind_is_said(paths: tuple[str, ...]) -> None:
     covered = {"volumes": [{"name": "mine", "target": "/state"}]} if paths else {"env": {"NEW": "1"}}
     completed, steps = planned(requested(defined(**covered)), asking(nameless(), paths=paths))
-    assert left_behind(steps, completed) == [
+    said = (
         f"node_0: its data at /state stay in volume {NAMELESS}, which has no name of ours, so that no later container finds them: "
         "copy them into demo_0-image-state before the next deploy (docs/operations.md, Volumes of images)"
-    ]
+    )
+    assert left_behind(steps, completed) == [said]
 
 
 def test_a_removal_keeps_them_and_a_purge_does_not() -> None:
