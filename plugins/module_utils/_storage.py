@@ -8,7 +8,7 @@ import contextlib
 import re
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
@@ -24,6 +24,8 @@ with contextlib.suppress(ImportError):  # Engine() reports it
 
 # The program that removes what is to go.
 TOOL = "find"
+# How it removes what it finds when it cannot do so itself.
+BY_HAND = ("(", "-type", "d", "-exec", "rmdir", "{}", ";", "-o", "-exec", "rm", "-f", "{}", ";", ")")
 # Seconds between two looks at it.
 PATIENCE = 0.1
 
@@ -34,12 +36,20 @@ _GLOB = re.compile(r"([*?\[\]\\])")
 
 @dataclass(frozen=True)
 class Node:
-    """A node to clear: folders in its container whose content goes, and paths in them that stay."""
+    """A node to clear: folders in its container whose content goes, and paths in them that stay.
+
+    ``by_hand``: its ``find`` cannot delete, as that of some builds of busybox, and calls ``rm`` and ``rmdir``.
+    """
 
     name: str
     container: str
     clear: t.Tuple[str, ...]
     keep: t.Tuple[str, ...] = ()
+    by_hand: bool = False
+
+
+class CannotDelete(ClusterError):
+    """The image's ``find`` does not know ``-delete``, and has done nothing."""
 
 
 def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, check_mode: bool) -> t.Dict[str, t.Any]:
@@ -51,7 +61,7 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, chec
     for node in nodes:
         check(node, found[node.name])
     progress.say(f"clearing the data of {', '.join(node.name for node in nodes)}")
-    gone = each(nodes, lambda node: clear(engine, node, found[node.name] or {}, params["cluster"], check_mode))
+    gone = each(nodes, lambda node: cleared(engine, node, found[node.name] or {}, params["cluster"], check_mode))
     removed = {node.name: paths for node, paths in zip(nodes, gone)}
     reasons = [f"{name}: {len(paths)} files and folders of its data" for name, paths in removed.items() if paths]
     return {"changed": any(gone), "removed": {name: len(paths) for name, paths in removed.items()}, "reasons": reasons}
@@ -90,7 +100,16 @@ def command(node: Node, check_mode: bool) -> t.List[str]:
         parents = [parent for parent in grammar.parents(path)[1:] if any(_below(parent, root) for root in node.clear)]
         for pattern in (_pattern(path), f"{_pattern(path)}/*", *map(_pattern, parents)):
             stays += ["!", "-path", pattern]
-    return [*node.clear, "-mindepth", "1", "-depth", *stays, "-print", *([] if check_mode else ["-delete"])]
+    removal = BY_HAND if node.by_hand else ("-delete",)
+    return [*node.clear, "-mindepth", "1", "-depth", *stays, "-print", *([] if check_mode else removal)]
+
+
+def cleared(engine: Engine, node: Node, found: Inspection, cluster: str, check_mode: bool) -> t.List[str]:
+    """Remove a node's data with what its image has, and return the paths that went."""
+    try:
+        return clear(engine, node, found, cluster, check_mode)
+    except CannotDelete:
+        return clear(engine, replace(node, by_hand=True), found, cluster, check_mode)
 
 
 def clear(engine: Engine, node: Node, found: Inspection, cluster: str, check_mode: bool) -> t.List[str]:
@@ -137,7 +156,10 @@ def _run(engine: Engine, node: Node, container: str) -> t.List[str]:
     with engine.translating(f"reading what {TOOL} said of {node.name}"):
         paths: t.List[str] = engine.api.logs(container, stdout=True, stderr=False).decode("utf-8", "replace").splitlines()
         errors = engine.api.logs(container, stdout=False, stderr=True).decode("utf-8", "replace").strip().splitlines()
-    if state.get("ExitCode") != 0:
+    if not (paths or node.by_hand) and any("-delete" in line for line in errors):
+        raise CannotDelete(f"{node.name}: the {TOOL} of its image cannot delete")
+    # What it calls may fail without a word of its own.
+    if state.get("ExitCode") != 0 or (node.by_hand and errors):
         reason = errors[-1][:200] if errors else "no reason given"
         raise ClusterError(f"{node.name}: its data were cleared only in part ({reason}): run again")
     return paths

@@ -14,8 +14,9 @@ description:
   - Removes what nodes have stored, and leaves their keys and their configuration. A node that is started afterwards gets its data from
     its peers again.
   - A node that runs is refused. When one node is refused, nothing is changed on any.
-  - The work is done by the program C(find) in a one-off container of the node's image, with the node's volumes and without network. A run
-    that is killed may leave a part of the data; the next one removes it.
+  - The work is done by the program C(find) in a one-off container of the node's image, with the node's volumes and without network.
+    Where that does not know C(-delete), as in some builds of busybox, it calls C(rm) and C(rmdir).
+  - A run that is killed may leave a part of the data; the next one removes it.
 extends_documentation_fragment:
   - gravity.cluster.engine
 attributes:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import typing as t
+import uuid
 
 import gravity_image
 import pytest
@@ -25,17 +27,40 @@ def image(engine: Engine) -> str:
     return gravity_image.base_image(engine.api)
 
 
+@pytest.fixture(scope="module")
+def busybox_image(engine: Engine, tiny_image: str) -> t.Iterator[str]:
+    """A busybox whose find knows no -delete, as that of Debian."""
+    name = f"t-find-{uuid.uuid4().hex[:8]}"
+    links = "for one in find rm rmdir mkdir; do busybox ln -sf busybox /bin/$one; done"
+    made = engine.api.create_container(tiny_image, ["sh", "-c", links])["Id"]
+    engine.api.start(made)
+    engine.api.wait(made)
+    engine.api.commit(made, repository=name, tag="1")
+    engine.api.remove_container(made)
+    yield f"{name}:1"
+    engine.api.remove_image(f"{name}:1", force=True)
+
+
 @pytest.fixture
 def stored(nodes: Nodes, image: str) -> t.Iterator[Nodes]:
     """A stopped node ``a`` with data on a volume, and configuration on one that it only reads."""
+    with filled(nodes, image):
+        yield nodes
+
+
+@contextlib.contextmanager
+def filled(nodes: Nodes, image: str) -> t.Iterator[None]:
+    """The same with an image."""
     nodes.image = image
     volumes = [f"{nodes.cluster}-a-data", f"{nodes.cluster}-a-config"]
     container = nodes.run("a", FILL, binds=[f"{volumes[0]}:/data", f"{volumes[1]}:/config:ro"])
     nodes.engine.api.wait(container)
-    yield nodes
-    nodes.engine.api.remove_container(container, force=True)
-    for volume in volumes:
-        nodes.engine.api.remove_volume(volume)
+    try:
+        yield
+    finally:
+        nodes.engine.api.remove_container(container, force=True)
+        for volume in volumes:
+            nodes.engine.api.remove_volume(volume)
 
 
 @pytest.fixture
@@ -69,6 +94,17 @@ def test_all_but_what_stays(stored: Nodes, clear: Run) -> None:
     again = clear(clear=["/data"], keep=["/data/db/a", "/data/keys"])
     assert (again["changed"], again["reasons"]) == (False, [])
     assert not [one for one in stored.engine.api.containers(all=True) if one["Names"][0].startswith(f"/{stored.cluster}-a-clear")]
+
+
+def test_a_find_that_cannot_delete(nodes: Nodes, busybox_image: str, clear: Run) -> None:
+    with filled(nodes, busybox_image):
+        would = clear(check=True, clear=["/data"], keep=["/data/db/a", "/data/keys"])
+        assert (would["removed"], there(nodes)) == ({"a": 5}, ALL)
+        assert clear(clear=["/data"], keep=["/data/db/a", "/data/keys"])["removed"] == {"a": 5}
+        assert there(nodes) == ["db", "db/a", "keys", "keys/k"]
+        assert not clear(clear=["/data"], keep=["/data/db/a", "/data/keys"])["changed"]
+        assert clear(clear=["/data"])["removed"] == {"a": 4}
+        assert there(nodes) == []
 
 
 def test_names_are_no_patterns(stored: Nodes, clear: Run) -> None:
