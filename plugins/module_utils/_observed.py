@@ -149,6 +149,11 @@ class ObservedContainer:
             if mount.get("Type") == "volume" and NAMELESS.match(str(mount.get("Name"))) and mount.get("Destination") not in hidden
         }
 
+    @property
+    def mounted(self) -> t.FrozenSet[str]:
+        """Names of its volumes."""
+        return frozenset(str(mount.get("Name")) for mount in self.inspect.get("Mounts") or [] if mount.get("Type") == "volume")
+
     def endpoint(self, network: str) -> t.Optional[t.Mapping[str, t.Any]]:
         """Its settings in ``network``; None when it is not attached to it."""
         found: t.Optional[t.Mapping[str, t.Any]] = ((self.inspect.get("NetworkSettings") or {}).get("Networks") or {}).get(network)

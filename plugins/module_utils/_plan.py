@@ -59,6 +59,8 @@ class Request:
     prune: bool = False
     purge: bool = False
     rollback: bool = False
+    # Names of volumes without labels that nodes may take.
+    adopt_volumes: t.FrozenSet[str] = frozenset()
     concurrency: int = 8
     stop_grace: t.Optional[int] = None
     # Nodes that must not go down in this call; what they need is only reported.

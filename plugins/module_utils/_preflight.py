@@ -315,10 +315,20 @@ def check_volumes(request: Request, observed: Observed, problems: Problems) -> N
     """Volumes that are not ours or belong to another genesis."""
     if request.state not in DEFINING:
         return
+    mounted = {(one.node, name) for one in observed.containers if one.is_node for name in one.mounted}
     for definition in request.containers:
         for volume in definition.volumes:
             found = observed.volumes.get(volume.name)
             if found is None or volume.nameless:
+                continue
+            if labels.CLUSTER not in found.labels:
+                # What the node's own container has was adopted before.
+                if volume.name not in request.adopt_volumes and (definition.node, volume.name) not in mounted:
+                    problems.add(
+                        f"{definition.node}: volume {volume.name} is there without our labels, as a restore leaves it, or is somebody "
+                        f"else's: look what is in it (docker volume inspect {volume.name}); when it is this node's, adopt it "
+                        f"(deploy with -e adopt_volumes={volume.name}), otherwise choose another name"
+                    )
                 continue
             born = found.labels.get(labels.GENESIS)
             if not labels.is_own(found.labels, request.cluster):

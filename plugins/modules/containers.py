@@ -307,6 +307,14 @@ options:
       - Without it no volume of a node is removed, nameless ones included; those are warned of, as no later container finds them.
     type: bool
     default: false
+  adopt_volumes:
+    description:
+      - Names of volumes without labels of ours that nodes may take, such as volumes that were restored without their labels. Others are
+        refused. The container that mounts one tells later calls that it belongs to its node; once that is removed, name the volume again.
+      - O(purge) does not remove them. A volume of another cluster is never taken.
+    type: list
+    elements: str
+    default: []
   rollback:
     description: Whether a run that fails removes what it created. What it made anew stays.
     type: bool

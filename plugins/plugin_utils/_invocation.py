@@ -10,6 +10,7 @@ import typing as t
 # Every variable that a user gives to a playbook with -e.
 OPTIONS = frozenset(
     {
+        "adopt_volumes",
         "command",
         "confirm",
         "deploy_rollback",

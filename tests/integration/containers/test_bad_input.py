@@ -142,8 +142,9 @@ def test_names_of_others(demo: Any, new_cluster: Any) -> None:
         ),
         (f"network {other.name}: there is a network that is not ours with this name: choose another name (network.name in the spec)"),
         (
-            f"node_0: there is a volume that is not ours named {demo.name}_0-data: "
-            f"choose another name, or look what is in it first (docker volume inspect {demo.name}_0-data)"
+            f"node_0: volume {demo.name}_0-data is there without our labels, as a restore leaves it, or is somebody else's: "
+            f"look what is in it (docker volume inspect {demo.name}_0-data); when it is this node's, adopt it "
+            f"(deploy with -e adopt_volumes={demo.name}_0-data), otherwise choose another name"
         ),
     ]
 

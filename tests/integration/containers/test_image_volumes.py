@@ -80,6 +80,25 @@ def test_a_nameless_volume_of_before_is_carried_over_and_kept(demo: Any, asking_
             demo.api.remove_volume(nameless)
 
 
+def test_a_volume_that_was_restored_without_its_labels_is_adopted(demo: Any) -> None:
+    one = demo.node(volumes=[demo.volume()])
+    name = f"{demo.name}_0-data"
+    demo.api.create_volume(name)
+    try:
+        assert f"(deploy with -e adopt_volumes={name})" in demo.run(one)["msg"]
+        demo.up(one, adopt_volumes=[name])
+        demo.shell("echo precious > /data/word", user="0")
+        # Its container tells from then on.
+        assert not demo.up(one)["changed"]
+        demo.up({**one, "labels": {"new": "label"}})
+        demo.act("absent", purge=True)
+        demo.up(one, adopt_volumes=[name])
+        assert demo.shell("cat /data/word", user="0").strip() == "precious"
+    finally:
+        demo.act("absent")
+        demo.api.remove_volume(name)
+
+
 def test_a_teardown_never_takes_a_nameless_volume_and_a_purge_does(demo: Any, asking_image: str) -> None:
     one = demo.node(image=asking_image)
     names = []

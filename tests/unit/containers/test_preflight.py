@@ -198,11 +198,31 @@ def test_images_that_are_missing() -> None:
 def test_volumes_of_others() -> None:
     one = defined(volumes=[{"name": "demo_0-data", "target": "/data"}])
     expected = (
-        "node_0: there is a volume that is not ours named demo_0-data: "
+        "node_0: there is a volume of cluster other named demo_0-data: "
         "choose another name, or look what is in it first (docker volume inspect demo_0-data)"
     )
-    assert lines(requested(one), seen(volumes={"demo_0-data": ObservedVolume("demo_0-data", {})})) == [expected]
+    others = seen(volumes={"demo_0-data": ObservedVolume("demo_0-data", {"gravity.cluster.name": "other"})})
+    assert lines(requested(one), others) == [expected]
+    # It is never another cluster's, whoever asks.
+    assert lines(requested(one, adopt_volumes=frozenset({"demo_0-data"})), others) == [expected]
     assert lines(requested(one), seen(volumes={"demo_0-data": volume("demo_0-data")})) == []
+
+
+def test_volumes_without_labels() -> None:
+    one = defined(volumes=[{"name": "demo_0-data", "target": "/data"}])
+    there = {"demo_0-data": ObservedVolume("demo_0-data", {})}
+    assert lines(requested(one), seen(volumes=there)) == [
+        (
+            "node_0: volume demo_0-data is there without our labels, as a restore leaves it, or is somebody else's: "
+            "look what is in it (docker volume inspect demo_0-data); when it is this node's, adopt it "
+            "(deploy with -e adopt_volumes=demo_0-data), otherwise choose another name"
+        )
+    ]
+    assert lines(requested(one, adopt_volumes=frozenset({"demo_0-data"})), seen(volumes=there)) == []
+    assert lines(requested(one, adopt_volumes=frozenset({"other"})), seen(volumes=there)) != []
+    # The node's container has it.
+    mounts = [{"Type": "volume", "Name": "demo_0-data", "Destination": "/data", "RW": True}]
+    assert lines(requested(one), seen(made(one, Mounts=mounts), volumes=there)) == []
 
 
 def test_volumes_of_another_genesis() -> None:
