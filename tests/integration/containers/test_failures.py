@@ -177,5 +177,5 @@ def test_what_appears_while_we_look_away_is_taken_over_when_it_is_ours(demo: Any
     demo.up(demo.node(0))
     kept = demo.inspect()["Id"]
     applied = apply(demo.engine, request, before, steps, Progress())
-    assert "is already in use" in str(applied.failed[0].error)
+    assert "another run on this cluster made it a moment ago" in str(applied.failed[0].error)
     assert demo.inspect()["Id"] == kept
