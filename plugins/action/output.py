@@ -28,14 +28,15 @@ class ActionModule(ActionBase):
                 "path": {"type": "str", "required": True},
                 "content": {"type": "str", "required": True},
                 "mode": {"type": "str", "default": "0644"},
+                "private": {"type": "bool", "default": False},
             }
         )
         path = output.path_of(given["path"])
         try:
             before = output.read(path)
-            result.update(changed=before != given["content"], path=path)
+            result.update(changed=before != given["content"] or (given["private"] and output.is_open(path)), path=path)
             if result["changed"] and not self._task.check_mode:
-                output.write(path, given["content"], int(given["mode"], 8))
+                output.write(path, given["content"], 0o600 if given["private"] else int(given["mode"], 8), given["private"])
         except OSError as exc:
             reason = exc.strerror or exc
             return {
@@ -43,6 +44,6 @@ class ActionModule(ActionBase):
                 "failed": True,
                 "msg": f"{path} cannot be written: {reason}; name another file, or correct this. All else is done",
             }
-        if self._task.diff:
+        if self._task.diff and not given["private"]:
             result["diff"] = {"before_header": path, "after_header": path, "before": before or "", "after": given["content"]}
         return result

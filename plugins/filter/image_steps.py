@@ -20,11 +20,12 @@ def image_steps(
 
     ``images`` are those of all Docker hosts, ``here`` those of this one, ``leads`` act for the Docker hosts, whose ``architectures`` are
     given. ``bring``: pull, make, load; ``look``: another one makes it; ``send``: its archive lies on the controller and the Docker host is
-    elsewhere (not ``local``).
+    elsewhere (not ``local``). Steps are shown, so build arguments, which may be secret, are left out; ``number`` tells
+    which of ``images`` it is.
     """
     shares = len(leads) > 1 and len(set(architectures)) == 1
     found = []
-    for image in images:
+    for number, image in enumerate(images):
         for_all = shares and image["source"] in MADE
         step = "bring"
         if for_all and me != leads[0]:
@@ -32,7 +33,7 @@ def image_steps(
         elif image["source"] == "load" and not local and os.path.isfile(os.path.expanduser(image["archive"])):
             step = "send"
         if image in here or (for_all and step == "bring"):
-            found.append({**image, "step": step})
+            found.append({**{key: value for key, value in image.items() if key != "args"}, "step": step, "number": number})
     return found
 
 

@@ -24,8 +24,11 @@ description:
     C(docker_hosts) and in C(on_<Docker host>), which holds the connection's variables for the Docker host and its nodes. The group
     C(all) has the variable C(gravity_cluster).
   - Nothing in a spec is a template, whatever it looks like; only the expressions of O(compose), O(groups) and O(keyed_groups) are
-    evaluated. They see C(gravity_node), C(gravity_cluster), and every field of C(gravity_node) by its own name, for nodes only.
-  - The cache holds the resolved spec. It is used only while the spec and the collection are the same as when it was made.
+    evaluated, and the C(ansible_...) variables of O(hosts), as in any inventory. The expressions see C(gravity_node),
+    C(gravity_cluster), and every field of C(gravity_node) by its own name, for nodes only.
+  - A spec, or single values of one in YAML (C(!vault)), may be encrypted with C(ansible-vault).
+  - The cache holds the resolved spec. A spec with anything encrypted, or with files that are secret, is not cached. The cache is used
+    only while the spec and the collection are the same as when it was made.
   - The JSON Schema for editors is C(docs/spec.schema.json), the reference with examples C(docs/spec.md).
 requirements:
   - pydantic >= 2.10 on the controller
@@ -179,8 +182,8 @@ options:
         type: list
         elements: str
       files:
-        description: Text files to put into the container, below a volume. Mappings with C(path), C(content) and C(mode). No
-          secrets.
+        description: Text files to put into the container, below a volume. Mappings with C(path), C(content), C(mode) and
+          C(secret). A secret has mode V(0400) unless it says otherwise, and no diff shows it.
         type: list
         elements: dict
       labels:
@@ -309,6 +312,7 @@ import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.parsing.vault import VaultLib, VaultSecretsContext
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.plugins.loader import filter_loader
 from ansible.template import trust_as_template
@@ -325,6 +329,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._written import pl
 NAME = "gravity.cluster.spec"
 # The exit code of Ansible's commands for a source that cannot be parsed.
 PARSER_ERROR = 4
+VAULTED = "$ANSIBLE_VAULT;"
 START = "gravity.cluster"
 ENDINGS = (".yml", ".yaml", ".json", ".toml")
 # A file of such a name is a spec, even when it is empty or too broken to show its key `plugin`.
@@ -349,7 +354,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return False
         try:
             text = _plain_text(path)
-        except OSError:
+            # Without the password nobody knows what it is, and the name alone has to tell.
+            text = _decrypted(text) if text.startswith(VAULTED) else text
+        except (OSError, AnsibleError):
             return likely
         if KEY.search(text):
             return True
@@ -370,9 +377,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
         """Fill ``inventory`` with the cluster of the spec ``path``."""
         super().parse(inventory, loader, path)
+        self._path = path
+        self._secrets: t.Set[str] = set()
         try:
             text = self._text(path)
-            data = read(text, path)
+            data = read(text, path, self._secret)
             if path.endswith(".toml") and is_cluster_toml(data):
                 data, warnings = translate(data, path)
                 # What stands beside the file counts too.
@@ -380,6 +389,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 for line in warnings:
                     self.display.warning(f"{shown_path(path)}: {line}")
             self._set_options(data)
+            self._connections = _connections(data)
             self._populate(self._resolved(text, data, path, cache), path)
         except OSError as exc:
             self._refuse([f"{shown_path(path)}: the file cannot be read: {exc.strerror or exc}; check its name and permissions"])
@@ -409,7 +419,28 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _text(self, path: str) -> str:
         """The file's text; one that ansible-vault encrypted is decrypted."""
         text = _plain_text(path)
-        return str(self.loader.get_text_file_contents(path)) if text.startswith("$ANSIBLE_VAULT;") and self.loader else text
+        self._encrypted = text.startswith(VAULTED)
+        return str(self.loader.get_text_file_contents(path)) if self._encrypted and self.loader else text
+
+    def _secret(self, encrypted: str) -> str:
+        """The text of a value with the tag ``!vault``."""
+        text = _decrypted(encrypted)
+        self._secrets.add(text)
+        return text
+
+    def _is_private(self, cluster: t.Mapping[str, t.Any]) -> bool:
+        """Whether the cluster has what is never to be written to a file in clear."""
+        marked = any(file.get("secret") for node in cluster["nodes"].values() for file in node.get("files") or ())
+        return self._encrypted or bool(self._secrets) or marked
+
+    def update_cache_if_changed(self) -> None:
+        """Write the cache; its files are for their owner only, as contents of files and variables may be in them."""
+        super().update_cache_if_changed()
+        # A plugin that keeps files makes them readable for all. Their names end with the key, behind prefixes of its own.
+        folder = str(getattr(getattr(self._cache, "_plugin", None), "_cache_dir", None) or "")
+        for file in os.listdir(folder) if os.path.isdir(folder) else ():
+            if file.endswith(self.get_cache_key(self._path)):
+                os.chmod(os.path.join(folder, file), 0o600)
 
     def _set_options(self, data: t.Dict[str, t.Any]) -> None:
         """Take the options of Constructable and Cacheable from the spec."""
@@ -436,7 +467,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if isinstance(cached, dict) and cached.get("digest") == digest:
                 return t.cast("t.Dict[str, t.Any]", cached["cluster"])
         cluster = self._load(data, path, recorded)
-        self._cache[key] = {"digest": digest, "cluster": cluster}
+        # An empty entry takes the place of what the spec was before it had secrets.
+        self._cache[key] = {} if self._is_private(cluster) else {"digest": digest, "cluster": cluster}
         return cluster
 
     def _load(self, data: t.Dict[str, t.Any], path: str, recorded: t.Mapping[str, str]) -> t.Dict[str, t.Any]:
@@ -473,7 +505,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """A Docker host, and the group that it shares with its nodes, which has the connection's variables."""
         group = inventory.add_group(groups.host_group(host))
         for key, value in variables.items():
-            inventory.set_variable(group, key, value)
+            # Those of the connection are Ansible's, and templates as in any inventory: when they are from the spec, not only from a cache.
+            templates = self._connections.get((host, key)) == value
+            inventory.set_variable(group, key, _trusted(value, self._secrets) if templates else value)
         if variables.get("ansible_connection") == "local" and "ansible_python_interpreter" not in variables:
             # As for ansible-core's implicit localhost.
             inventory.set_variable(group, "ansible_python_interpreter", sys.executable)
@@ -509,15 +543,37 @@ def _expressions(key: str, value: t.Any) -> t.Any:
     return plain(value)
 
 
-def _trusted(value: t.Any) -> t.Any:
-    """The options of Constructable are expressions of the spec's author; nothing else of a spec is a template."""
+def _decrypted(text: str) -> str:
+    """What ansible-vault encrypted, with the secrets that the command was given."""
+    # Typed as always there, and not there for a program that reads inventories itself.
+    secrets = getattr(VaultSecretsContext.current(optional=True), "secrets", None)
+    return str(VaultLib(secrets).decrypt(text.strip().encode()).decode())
+
+
+def _trusted(value: t.Any, never: t.Collection[str] = ()) -> t.Any:
+    """``value`` as a template, except for texts in ``never``.
+
+    The options of Constructable and the variables of connections are for Ansible; nothing else of a spec is a template.
+    """
     if isinstance(value, str):
-        return trust_as_template(value)
+        return value if value in never else trust_as_template(value)
     if isinstance(value, dict):
-        return {key: _trusted(item) for key, item in value.items()}
+        return {key: _trusted(item, never) for key, item in value.items()}
     if isinstance(value, list):
-        return [_trusted(item) for item in value]
+        return [_trusted(item, never) for item in value]
     return value
+
+
+def _connections(data: t.Dict[str, t.Any]) -> t.Dict[t.Tuple[str, str], t.Any]:
+    """(Docker host, name) -> value of the variables of connections in a spec, before it is checked."""
+    hosts = data.get("hosts")
+    found = {}
+    for host, given in hosts.items() if isinstance(hosts, dict) else ():
+        for variables in (given, given.get("vars")) if isinstance(given, dict) else ():
+            for key, value in variables.items() if isinstance(variables, dict) else ():
+                if str(key).startswith("ansible_"):
+                    found[host, key] = value
+    return found
 
 
 def _recorded(data: t.Dict[str, t.Any], path: str) -> t.Dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import typing as t
 from dataclasses import dataclass, field
 
@@ -55,11 +56,32 @@ class ConfigFile:
     path: str
     content: str
     mode: str = "0644"
+    secret: bool = False
 
     @property
-    def digest(self) -> str:
-        """sha256 of mode and content: changing either needs a new container."""
-        return hashlib.sha256(f"{int(self.mode, 8):o}\n{self.content}".encode()).hexdigest()
+    def shown(self) -> bool:
+        """Whether a diff may show its text."""
+        return not self.secret and readable_by_all(int(self.mode, 8))
+
+    def digest(self, salt: str) -> str:
+        """``salt:sha256`` of salt, mode and content: changing either of the last two needs a new container.
+
+        Labels can be read by whoever may use the Engine; the salt keeps a short secret from being looked up by its digest.
+        Without salt it is what earlier versions wrote.
+        """
+        text = f"{int(self.mode, 8):o}\n{self.content}"
+        digest = hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
+        return f"{salt}:{digest}" if salt else digest
+
+
+def readable_by_all(mode: int) -> bool:
+    """Whether every user may read a file of this mode."""
+    return bool(mode & 0o004)
+
+
+def salt_of(digest: str) -> str:
+    """The salt of a digest that a label holds; empty for one of an earlier version."""
+    return digest.rpartition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -158,11 +180,16 @@ class ContainerDefinition:
         places.update({volume.target: volume for volume in self.volumes})
         return next((places[place] for place in grammar.parents(path) if place in places), None)
 
-    def payload(self, cluster: str, network: t.Optional[str]) -> t.Dict[str, t.Any]:
-        """The body of the Engine's request to create this container, attached to ``network``."""
+    def payload(self, cluster: str, network: t.Optional[str], salt: t.Optional[t.Callable[[str], str]] = None) -> t.Dict[str, t.Any]:
+        """The body of the Engine's request to create this container, attached to ``network``.
+
+        ``salt`` gives the salt for the digest of the config file at a path; by default it is random.
+        """
         all_labels = {**self.labels, **self.own_labels(cluster, "node"), labels.CONTAINER: self.name}
         if self.files:
-            all_labels[labels.FILES] = json.dumps({file.path: file.digest for file in self.files}, sort_keys=True)
+            random = secrets.token_hex(16)
+            digests = {file.path: file.digest(salt(file.path) if salt else random) for file in self.files}
+            all_labels[labels.FILES] = json.dumps(digests, sort_keys=True)
         host: t.Dict[str, t.Any] = {
             "ReadonlyRootfs": self.read_only,
             "Init": self.init,
@@ -203,6 +230,8 @@ class ContainerDefinition:
             "Tmpfs": dict(self.tmpfs),
             "CapAdd": list(self.cap_add),
             "Memory": self.memory,
+            # Without it the Engine lets a container swap as much again. It is no aspect: what runs is not made anew for it.
+            "MemorySwap": self.memory,
             "NanoCpus": self.nanocpus,
             "PidsLimit": self.pids,
             "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in sorted(self.ulimits.items())],

@@ -13,8 +13,32 @@ from ansible_collections.gravity.cluster.plugins.module_utils._engine import ENG
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress, remove_leftovers
 
+# Options that may hold what a user keeps secret, wherever they stand in a module's arguments. They are not options of Ansible's `no_log`:
+# that takes every text equal to one of their values out of the result too, and `1` or `true` are common values.
+PRIVATE = frozenset({"content", "env", "args"})
+HIDDEN = "(not shown)"
+
 # Set by the action plugins, which follow the file while the module runs.
 PROGRESS_ARGUMENT: t.Dict[str, t.Dict[str, t.Any]] = {"progress_path": {"type": "path"}}
+
+
+class Module(AnsibleModule):
+    """AnsibleModule that neither writes its arguments to the system log nor returns the private ones in its result."""
+
+    def _log_invocation(self) -> None:
+        self.log("Invoked")  # type: ignore[no-untyped-call]
+
+    def _return_formatted(self, kwargs: t.Dict[str, t.Any]) -> None:
+        # Also called for arguments that are refused before our own code runs.
+        shown = {"module_args": without_private(self.params)}
+        super()._return_formatted({"invocation": shown, **kwargs})  # type: ignore[no-untyped-call]
+
+
+def without_private(value: t.Any) -> t.Any:
+    """Arguments of a module with the values of the private ones hidden, however deep they are."""
+    if isinstance(value, t.Mapping):
+        return {key: HIDDEN if key in PRIVATE and item else without_private(item) for key, item in value.items()}
+    return [without_private(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def run_module(
@@ -28,7 +52,8 @@ def run_module(
     with its message as ``msg`` and its details beside it. ``params`` also has ``diff_mode``: whether a diff is wanted.
     ``warnings`` in the result (texts) are shown as Ansible's own.
     """
-    module = AnsibleModule(argument_spec={**arguments, **ENGINE_ARGUMENTS, **PROGRESS_ARGUMENT}, supports_check_mode=True, **rules)
+    spec = {**arguments, **ENGINE_ARGUMENTS, **PROGRESS_ARGUMENT}
+    module = Module(argument_spec=spec, supports_check_mode=True, **rules)  # type: ignore[no-untyped-call]
     progress = Progress(module.params["progress_path"])
     remove_leftovers(module.params["progress_path"])
     try:

@@ -341,10 +341,11 @@ def tmpfs_mounts(value: t.Sequence[str]) -> t.Dict[str, str]:
 def config_file(value: Plain) -> ConfigFile:
     """A config file; raises :class:`Mistake`."""
     path = meant("path of a file", grammar.path, value.get("path"))
-    mode = meant(f"mode of file {path}", grammar.mode, value.get("mode") or "0644")
+    secret = bool(value.get("secret"))
+    mode = meant(f"mode of file {path}", grammar.mode, value.get("mode") or ("0400" if secret else "0644"))
     if value.get("content") is None:
         raise Mistake(f"file {path} has no content: add `content`")
-    return ConfigFile(path, str(value["content"]), mode)
+    return ConfigFile(path, str(value["content"]), mode, secret)
 
 
 def memory(value: t.Any) -> t.Optional[int]:

@@ -12,9 +12,10 @@ from ansible_collections.gravity.cluster.plugins.module_utils._aspects import (
     aspects,
     defined_aspects,
     differences,
+    file_digests,
     reason,
 )
-from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition, salt_of
 from ansible_collections.gravity.cluster.plugins.module_utils._observed import (
     RUNNING,
     STARTING,
@@ -206,7 +207,8 @@ def container_step(
         return Step(wanted.node, wanted.name, CREATE, ("absent",), wanted, None, start=request.state != "present")
     # A container that is only to be present keeps running, or not, as it did.
     start = request.state != "present" or found.running
-    payload = wanted.payload(request.cluster, network)
+    digests = file_digests(found.labels)
+    payload = wanted.payload(request.cluster, network, lambda path: salt_of(digests.get(path, "")))
     desired = aspects(payload, payload["HostConfig"])
     # The Engine does not write down as asked for what it mounts on its own for the image.
     real = {**{f"volume at {path}": name for path, name in found.nameless.items()}, **aspects(found.config, found.host_config)}

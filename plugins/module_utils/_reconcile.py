@@ -9,7 +9,9 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils._apply import Applied, Outcome, apply
+from ansible_collections.gravity.cluster.plugins.module_utils._aspects import file_digests
 from ansible_collections.gravity.cluster.plugins.module_utils._births import discard_unfinished
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import readable_by_all
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ApplyFailed, ClusterError, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._image_volumes import left_behind, with_image_volumes
@@ -35,7 +37,8 @@ VOLUME: Options = {
 FILE: Options = {
     "path": {"type": "str", "required": True},
     "content": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0644"},
+    "mode": {"type": "str"},
+    "secret": {"type": "bool", "default": False},
 }
 HEALTH: Options = {
     "test": {"type": "raw", "required": True},
@@ -234,6 +237,7 @@ def line(outcome: Outcome) -> t.Dict[str, t.Any]:
         "state": ABSENT if outcome.final is None else outcome.final.state,
         "ok": outcome.error is None,
         "error": outcome.error,
+        "files": {} if outcome.final is None else file_digests(outcome.final.labels),
     }
 
 
@@ -265,7 +269,7 @@ def failure(request: Request, applied: Applied) -> str:
 
 
 def contents(engine: Engine, steps: Plan) -> t.Dict[t.Tuple[str, str], str]:
-    """(container, path) -> what is in the config files that change."""
+    """(container, path) -> what is in the config files that change and that everybody in their containers may read."""
     found = {}
     for step in steps.steps:
         if step.observed is None:
@@ -279,7 +283,7 @@ def contents(engine: Engine, steps: Plan) -> t.Dict[t.Tuple[str, str], str]:
             except (ClusterError, tarfile.TarError, OSError):
                 # It was removed by hand, or lies where the Engine cannot read now.
                 continue
-            if files and len(files[0].content) <= LONGEST_SHOWN:
+            if files and readable_by_all(files[0].mode) and len(files[0].content) <= LONGEST_SHOWN:
                 found[step.container, path] = files[0].content.decode("utf-8", "replace")
     return found
 
@@ -310,11 +314,11 @@ def container_difference(step: Step) -> t.Dict[str, t.Any]:
     if step.action == "create" and step.definition is not None:
         one = step.definition
         after.update({"image": one.image, "address": one.network_ip, "ports": [port.published for port in one.ports if port.host]})
-        after.update({f"file {file.path}": file.digest for file in one.files})
+        after.update({f"file {file.path}": "(new)" for file in one.files})
     if step.action == "restart":
         after["restarts"] = True
     for name, (was, becomes) in step.changes.items():
-        private = name.startswith("environment variable ")
+        private = name.startswith(("environment variable ", "file "))
         before[name] = "(set)" if private and was is not None else was
         after[name] = "(changed)" if private and becomes is not None else becomes
     if step.action == "recreate":
@@ -325,7 +329,7 @@ def container_difference(step: Step) -> t.Dict[str, t.Any]:
 def file_differences(step: Step, old: t.Mapping[t.Tuple[str, str], str]) -> t.List[t.Dict[str, t.Any]]:
     """Text diffs of the config files of a step whose old content is known."""
     files = step.definition.files if step.definition else ()
-    known = [file for file in files if (step.container, file.path) in old]
+    known = [file for file in files if file.shown and (step.container, file.path) in old]
     return [headed(f"{step.container}:{file.path}", old[step.container, file.path], file.content) for file in known]
 
 

@@ -206,13 +206,16 @@ options:
             type: str
             required: true
           content:
-            description: Its text. No secrets here.
+            description: Its text. It is in no result and no log, but in a diff unless O(containers[].files[].secret).
             type: str
             required: true
           mode:
-            description: Its permissions, octal, in quotes.
+            description: Its permissions, octal, in quotes. The default is V(0644), and V(0400) for a secret.
             type: str
-            default: '0644'
+          secret:
+            description: Whether it is a secret. No diff shows its text, as with every file that not all in the container may read.
+            type: bool
+            default: false
       labels:
         description: Labels of your own.
         type: dict
@@ -433,6 +436,9 @@ nodes:
     error:
       description: Why it was not.
       type: str
+    files:
+      description: The digests of its config files that the container's label holds, by path.
+      type: dict
 deferred:
   description: Names of the nodes that differ from their definitions and were left running; see O(keep_running) and O(keep_roles).
   returned: unless refused

@@ -23,7 +23,7 @@ attributes:
     description: Nothing is written.
   diff_mode:
     support: full
-    description: Shows the lines that change.
+    description: Shows the lines that change, unless the file is private.
 options:
   path:
     description: The file.
@@ -37,6 +37,10 @@ options:
     description: Mode of a new file, octal. A file that is there keeps its own.
     type: str
     default: '0644'
+  private:
+    description: Whether it may hold secrets. A new file has mode V(0600), one that is there is closed to all others, and no diff shows it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

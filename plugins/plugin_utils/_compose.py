@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import policy, size
-from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition, salt_of
 from ansible_collections.gravity.cluster.plugins.module_utils._genesis import UNBORN
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import Problems, parse_containers, parse_network
 from ansible_collections.gravity.cluster.plugins.plugin_utils._compose_yaml import MERGE, Shared, written
@@ -21,6 +21,8 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._exports import Ex
 
 Data = t.Dict[str, t.Any]
 Plain = t.Mapping[str, t.Any]
+# Path of a config file -> the salt of its digest in the label of the container that is there.
+Salts = t.Mapping[str, str]
 
 # The last version that both limits a container and gives it a static address.
 VERSION = "2.4"
@@ -72,7 +74,8 @@ def compose_export(definitions: t.Sequence[Plain], cluster: str, network: Plain,
         missing = {volume["name"] for volume in seen["volumes"]}
         problems.lines += undeployed(wanted, [UNBORN in json.dumps(one) for one in definitions], seen["nodes"], missing)
         if not problems.lines:
-            return export(HEADER.format(cluster=cluster) + written(document(wanted, cluster, place, missing)))
+            salts = {step["name"]: {path: salt_of(digest) for path, digest in step["files"].items()} for step in seen["nodes"]}
+            return export(HEADER.format(cluster=cluster) + written(document(wanted, cluster, place, missing, salts)))
     return export(problems=problems.lines)
 
 
@@ -108,9 +111,18 @@ def _lacks(one: ContainerDefinition, unborn: bool, step: Plain, missing: t.Abstr
     return None
 
 
-def document(wanted: t.Sequence[ContainerDefinition], cluster: str, network: NetworkDefinition, missing: t.AbstractSet[str]) -> Data:
-    """The compose file as plain data; volumes whose names are not in ``missing`` are there already."""
-    services = {one.node: service(one, cluster, network) for one in wanted}
+def document(
+    wanted: t.Sequence[ContainerDefinition],
+    cluster: str,
+    network: NetworkDefinition,
+    missing: t.AbstractSet[str],
+    salts: t.Mapping[str, Salts],
+) -> Data:
+    """The compose file as plain data.
+
+    Volumes whose names are not in ``missing`` are there already; ``salts`` has those of the nodes' config files.
+    """
+    services = {one.node: service(one, cluster, network, salts.get(one.node, {})) for one in wanted}
     all_labels = [one["labels"] for one in services.values()]
     common_labels = Shared("labels", {key: value for key, value in common(all_labels).items() if key != labels.NODE})
     common_node = Shared("node", {key: value for key, value in common(services.values()).items() if key not in OWN})
@@ -134,9 +146,9 @@ def document(wanted: t.Sequence[ContainerDefinition], cluster: str, network: Net
     return {**result, "volumes": volumes} if volumes else result
 
 
-def service(one: ContainerDefinition, cluster: str, network: NetworkDefinition) -> Data:
+def service(one: ContainerDefinition, cluster: str, network: NetworkDefinition, salts: Salts) -> Data:
     """One container as a service, from the body of the request that ``deploy`` makes it with."""
-    config = one.payload(cluster, network.name)
+    config = one.payload(cluster, network.name, lambda path: salts.get(path, ""))
     host = config["HostConfig"]
     endpoint = config["NetworkingConfig"]["EndpointsConfig"][network.name]
     address = endpoint.get("IPAMConfig") or {}
@@ -147,6 +159,7 @@ def service(one: ContainerDefinition, cluster: str, network: NetworkDefinition) 
         **{name: host.get(key) for key, name in HOST.items()},
         "cpus": cpus(host.get("NanoCpus")),
         "mem_limit": size(host.get("Memory")),
+        "memswap_limit": size(host.get("MemorySwap")),
         "ulimits": {limit["Name"]: {"soft": limit["Soft"], "hard": limit["Hard"]} for limit in host.get("Ulimits") or []} or None,
         "tmpfs": [f"{target}:{options}" if options else target for target, options in (host.get("Tmpfs") or {}).items()] or None,
         "restart": policy(host["RestartPolicy"]),

@@ -10,6 +10,7 @@ import threading
 import typing as t
 import uuid
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -41,6 +42,17 @@ class FollowedModule(ActionBase):
             follower.join()
         result.get("invocation", {}).get("module_args", {}).pop("progress_path", None)
         return result
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        """Whether the module goes to Python's standard input: always, where the connection can.
+
+        Otherwise it would be a file on the Docker host, with all its arguments, that stays there when the run is killed.
+        """
+        become = self._connection.become
+        can = self._connection.has_pipelining and (not become or become.pipelining) and module_style == "new" and not wrap_async
+        return bool(can and not constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES")) or bool(
+            super()._is_pipelining_enabled(module_style, wrap_async)
+        )
 
     def work(self, arguments: t.Dict[str, t.Any], task_vars: t.Optional[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:
         """Run the module with ``arguments``; for plugins that do more around it."""

@@ -10,6 +10,9 @@ import typing as t
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._drafts import draft
 
+# What all users may do with a file who are neither its owner nor in its group.
+OTHERS = 0o007
+
 
 def path_of(given: str) -> str:
     """Where ``given`` is: relative to where the user stands, whatever folder the playbook is in."""
@@ -27,10 +30,19 @@ def read(path: str) -> t.Optional[str]:
         return None
 
 
-def write(path: str, text: str, mode: int) -> None:
+def is_open(path: str) -> bool:
+    """Whether a regular file is there that every user may use."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & OTHERS)
+
+
+def write(path: str, text: str, mode: int, private: bool = False) -> None:
     """Write a file in one step, with the folders above it. A file that is no regular one (a pipe, ``/dev/stdout``) is written to.
 
-    ``mode`` is for a new file; one that is there keeps its own. Raises OSError.
+    ``mode`` is for a new file; one that is there keeps its own, without what others may do when it is ``private``. Raises OSError.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
@@ -46,5 +58,6 @@ def write(path: str, text: str, mode: int) -> None:
     with draft(os.path.dirname(path), ".gravity-cluster-") as (stream, name):
         stream.write(text.encode("utf-8"))
         stream.flush()
-        os.chmod(name, mode if known is None else stat.S_IMODE(known))
+        kept = mode if known is None else stat.S_IMODE(known)
+        os.chmod(name, kept & ~OTHERS if private else kept)
         os.replace(name, path)

@@ -13,6 +13,9 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_resolve impo
 
 Data = t.Dict[str, t.Any]
 
+# Keys whose values are not in messages.
+PRIVATE = frozenset({"env", "args", "vars", "content"})
+
 NO_NODES = "there are no nodes; add at least one, for example node_[0:3]: {role: validator}"
 
 # What pydantic calls a mistake, and how we say it: what is wrong ({got}: what was found); what would be right.
@@ -59,7 +62,7 @@ def load(data: Data, file: str, older: bool = False, recorded: t.Optional[t.Mapp
 def _tell(error: t.Any, problems: Problems) -> None:
     """Note one error of pydantic in our words."""
     path: Path = tuple(part for part in error["loc"] if part != "[key]")
-    what, context, got = error["type"], error.get("ctx") or {}, kind(error.get("input"))
+    what, context, got = error["type"], error.get("ctx") or {}, _found(path, error.get("input"))
     if what == "extra_forbidden":
         problems.add(path, f"unknown key; {nearest(str(path[-1]), _keys(path[:-1]))}")
     elif what == "spec":
@@ -73,6 +76,14 @@ def _tell(error: t.Any, problems: Problems) -> None:
     else:
         said = _SAID.get(what)
         problems.add(path, said.format(got=got, **context) if said else f"{error['msg']}, got {got}; see docs/spec.md")
+
+
+def _found(path: Path, value: t.Any) -> str:
+    """What stands at ``path``, in words; without the value where it may be a secret."""
+    private = path[-1:] == ("files",) or any(part in PRIVATE or str(part).startswith("ansible_") for part in path)
+    if private and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return "text" if isinstance(value, str) else "a number"
+    return kind(value)
 
 
 def _keys(path: Path) -> t.List[str]:

@@ -98,8 +98,9 @@ class File(Model):
     """A text file that is put into the container."""
 
     path: Absolute = Field(description="Path in the container, below a volume.")
-    content: str = Field(description="The text. No secrets.")
-    mode: Mode = Field("0644", description="File mode, in quotes.")
+    content: str = Field(description="The text.")
+    mode: t.Optional[Mode] = Field(None, description="File mode, in quotes. Default: 0644; 0400 for a secret.")
+    secret: bool = Field(False, description="Whether it is a secret: mode 0400, and never in a diff.")
 
 
 class Resources(Model):

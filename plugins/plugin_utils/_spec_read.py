@@ -29,10 +29,15 @@ _STAIRS = re.compile(r"(?:[-?:][ \t]+){50}")
 _Parser: t.Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+# What makes the text of a value that ansible-vault encrypted.
+Decrypt = t.Callable[[str], str]
+
+
 class _Loader(_Parser):  # type: ignore[misc]
     """YAML as most people read it: no dates, no numbers to the base of 60, keys are text; all else as Ansible has it."""
 
     yaml_implicit_resolvers: t.ClassVar[t.Dict[str, t.Any]] = {}
+    decrypt: t.Optional[Decrypt] = None
 
     def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Dict[str, t.Any]:
         """A mapping whose keys are what was written, also when that looks like a number or like true."""
@@ -65,8 +70,21 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-def read(text: str, file: str) -> t.Any:
-    """The data in ``text``; JSON or TOML when the name of ``file`` says so, else YAML. Raises :class:`SpecInvalid`."""
+def _vaulted(loader: t.Any, node: t.Any) -> str:
+    """A value with the tag ``!vault``; empty when nobody wants to know it."""
+    text = str(loader.construct_scalar(node))
+    return loader.decrypt(text) if loader.decrypt else ""
+
+
+for _tag in ("!vault", "!vault-encrypted"):
+    _Loader.add_constructor(_tag, _vaulted)
+
+
+def read(text: str, file: str, decrypt: t.Optional[Decrypt] = None) -> t.Any:
+    """The data in ``text``; JSON or TOML when the name of ``file`` says so, else YAML. Raises :class:`SpecInvalid`.
+
+    Values with the tag ``!vault`` go through ``decrypt``.
+    """
     text = text.lstrip("\ufeff")
     try:
         text.encode()
@@ -76,7 +94,7 @@ def read(text: str, file: str) -> t.Any:
         raise SpecInvalid(file, [((), "the file is empty; describe a cluster with at least cluster_name and nodes")])
     if file.endswith(".toml"):
         return read_toml(text, file)
-    data = _read_json(text, file) if file.endswith(".json") else _read_yaml(text, file)
+    data = _read_json(text, file) if file.endswith(".json") else _read_yaml(text, file, decrypt)
     if not isinstance(data, dict):
         kind = "nothing but comments" if data is None else "a list" if isinstance(data, list) else "a single value"
         raise SpecInvalid(file, [((), f"the file holds {kind}; a spec is a mapping with keys such as cluster_name and nodes")])
@@ -116,13 +134,14 @@ def _with_texts(data: t.Any, texts: t.Mapping[int, t.Set[str]]) -> t.Any:
     return data
 
 
-def _read_yaml(text: str, file: str) -> t.Any:
+def _read_yaml(text: str, file: str, decrypt: t.Optional[Decrypt]) -> t.Any:
     problems = Problems(file)
     loader = None
     try:
         if _may_be_deep(text) and _is_deep(text):
             raise SpecInvalid(file, [((), TOO_DEEP)])
         loader = _Loader(text)
+        loader.decrypt = decrypt
         node = loader.get_single_node()
         if node is None:
             return None

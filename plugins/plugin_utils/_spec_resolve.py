@@ -242,7 +242,11 @@ class _Resolver:
         """Where the other Docker hosts reach ``host``."""
         given = ((self.spec.get("hosts") or {}).get(host) or {}).get("address")
         address = given or self.hosts[host].get("ansible_host")
-        if not address:
+        if not given and "{{" in str(address):
+            self.problems.add(
+                ("hosts", host, "address"), f"the other Docker hosts must reach {host}, and ansible_host is a template; set address"
+            )
+        elif not address:
             self.problems.add(("hosts", host, "address"), f"the other Docker hosts must reach {host}, and nothing says where; set address")
         return str(address or LOOPBACK)
 

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import stat
 import typing as t
 import uuid
 from pathlib import Path
@@ -21,17 +25,21 @@ def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp(f"e2e-{uuid.uuid4().hex[:8]}")
     fields = {
         "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
-        "env": {"TIER": "front"},
+        "env": {"TIER": "front", "TOKEN": "canary-env-1"},
         "user": "10001:10001",
         "ulimits": {"nofile": "64:128"},
-        "files": [{"path": "/www/index.html", "content": "first\n"}],
+        "files": [
+            {"path": "/www/index.html", "content": "first\n"},
+            {"path": "/www/token", "content": "canary 'file' 1\nof two lines\n", "secret": True},
+        ],
         "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
         "ready": {
             "probes": {"http": {"type": "http", "port": "http"}},
             "conditions": [{"is": "http_status", "probe": "http"}, {"is": "healthy"}],
         },
     }
-    made = web_cluster(engine, folder, {"source": "build", "context": str(busybox_context(busybox, folder))}, "web_[0:2]", fields)
+    image = {"source": "build", "context": str(busybox_context(busybox, folder)), "args": {"TOKEN": "canary-argument"}}
+    made = web_cluster(engine, folder, image, "web_[0:2]", fields)
     # A build leaves the image behind whose name the next one takes.
     before = {one["Id"] for one in engine.images(filters={"dangling": True})}
     try:
@@ -76,6 +84,44 @@ def test_a_changed_file_is_shown_and_brought_to_all(engine: docker.APIClient, we
     assert [page(web, node) for node in range(3)] == ["second\n"] * 3
     assert objects(engine, web)["volumes"] == before["volumes"]
     web.unchanged("deploy")
+
+
+def test_nothing_secret_gets_out(engine: docker.APIClient, web: Cluster, tmp_path: Path) -> None:
+    """Canaries in every kind of value, and a look at all that a deploy prints and leaves."""
+    fields = web.spec["nodes"]["web_[0:2]"]
+    fields["env"]["TOKEN"], fields["files"][1]["content"] = "canary-env-2", "canary 'file' 2\nof two lines\n"
+    web.write()
+    folders = {"ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote", "ANSIBLE_INVENTORY_CACHE_CONNECTION": "cache"}
+    env = {
+        **{name: str(tmp_path / folder) for name, folder in folders.items()},
+        "ANSIBLE_LOG_PATH": str(tmp_path / "log"),
+        "ANSIBLE_INVENTORY_CACHE": "true",
+        "ANSIBLE_INVENTORY_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_PIPELINING": "false",
+    }
+    said = web.ok("deploy", "--check", "--diff", "-vvv", env=env) + web.ok("deploy status", "--diff", "-vvv", env=env)
+    assert "environment variable TOKEN" in said
+    assert "file /www/token" in said
+    assert "canary" not in said
+    # A module that is not piped lies in the temporary folder with all its arguments, and stays there when it is killed.
+    assert {"containers", "genesis", "image"}.isdisjoint(re.findall(r"AnsiballZ_(\w+)\.py", said))
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in left if "canary" in path.read_text(encoding="utf-8", errors="replace")] == []
+    assert "log" in [path.name for path in left]
+
+    (container,) = engine.containers(filters={"name": f"{web.name}-web_1"})
+    found = engine.inspect_container(container["Id"])
+    assert "TOKEN=canary-env-2" in found["Config"].pop("Env")
+    image = engine.inspect_image(found["Image"])
+    seen = json.dumps([found, image, engine.history(found["Image"]), engine.inspect_volume(f"{web.name}-web_1-www")])
+    assert "canary" not in seen
+    assert hashlib.sha256(f"400\n{fields['files'][1]['content']}".encode()).hexdigest() not in seen
+
+    web.ok("export_compose", "--diff", "-vvv", env=env)
+    exported = web.path.parent / "docker-compose.cluster.yaml"
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    assert "canary 'file'" not in exported.read_text(encoding="utf-8")
+    exported.unlink()
 
 
 def test_a_server_that_never_gets_ready_is_named(web: Cluster) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -62,6 +63,32 @@ def test_check_diff_apply_and_apply_again(demo: Any, play: Any) -> None:
     changed = play("--diff", **given)
     assert f"--- before: {demo.name}_0:/data/app.toml" in changed.stdout
     assert "-x = 1\n+x = 2\n" in changed.stdout
+
+
+def test_nothing_that_may_be_secret_gets_out(demo: Any, play: Any) -> None:
+    """Not with -vvv and --diff, nor into labels or temporary files, though Ansible is not told to pipeline."""
+    first, second = "canary 'one'\nof two lines\n", "canary 'two'\nof two lines\n"
+    files = [{"path": "/data/key", "content": first, "secret": True}, {"path": "/data/own", "content": first, "mode": "0600"}]
+    one = demo.node(volumes=[demo.volume()], files=files, env={"TOKEN": first})
+    given = {"network": demo.cluster.network, "containers": [one]}
+    said = [play("-vvv", "--check", "--diff", **given), play("-vvv", "--diff", **given)]
+    assert "changed=0" in recap(play(**given))
+    for file in files:
+        file["content"] = second
+    one["env"] = {"TOKEN": second}
+    said.append(play("-vvv", "--diff", **given))
+    for done in said:
+        assert "changed=1" in recap(done), done.stdout + done.stderr
+        assert "canary" not in done.stdout + done.stderr
+        # A module that is not piped lies in the temporary folder, with all its arguments.
+        assert "AnsiballZ_containers" not in done.stdout
+    assert "file /data/key" in said[2].stdout
+    labels = json.dumps(demo.api.inspect_container(f"{demo.name}_0")["Config"]["Labels"])
+    assert "canary" not in labels
+    for text in (first, second):
+        for mode in ("400", "600"):
+            assert hashlib.sha256(f"{mode}\n{text}".encode()).hexdigest() not in labels
+    assert demo.shell("stat -c '%a %n' /data/key /data/own") == "400 /data/key\n600 /data/own\n"
 
 
 def test_a_failure_is_one_line(demo: Any, play: Any) -> None:

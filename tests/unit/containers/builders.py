@@ -63,9 +63,11 @@ def requested(*definitions: ContainerDefinition, **more: Any) -> Request:
     return Request(**{"cluster": CLUSTER, "network": NETWORK, "containers": definitions, "nodes": (), **more})
 
 
-def made(definition: ContainerDefinition, state: dict[str, Any] | None = None, **changes: Any) -> ObservedContainer:
+def made(
+    definition: ContainerDefinition, state: dict[str, Any] | None = None, salt: str | None = None, **changes: Any
+) -> ObservedContainer:
     """The container that an Engine makes of ``definition``, changed by hand: ``Config__User="x"`` and so on."""
-    payload = copy.deepcopy(definition.payload(CLUSTER, NETWORK.name))
+    payload = copy.deepcopy(definition.payload(CLUSTER, NETWORK.name, None if salt is None else lambda _path: salt))
     host = payload.pop("HostConfig")
     endpoints = payload.pop("NetworkingConfig")["EndpointsConfig"]
     for endpoint in endpoints.values():

@@ -16,6 +16,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._aspects import (
     reason,
     short,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import salt_of
 
 FULL: dict[str, Any] = {
     "command": ["run", "--fast"],
@@ -44,13 +45,14 @@ FULL: dict[str, Any] = {
 
 
 def named(**more: Any) -> dict[str, str]:
-    payload = defined(**more).payload(CLUSTER, NETWORK.name)
+    # Without salt, as earlier versions wrote digests.
+    payload = defined(**more).payload(CLUSTER, NETWORK.name, lambda _path: "")
     return aspects(payload, payload["HostConfig"])
 
 
 def test_a_full_definition_in_words() -> None:
     found = named(**FULL)
-    assert found.pop("file /data/app.toml") == defined(**FULL).files[0].digest
+    assert found.pop("file /data/app.toml") == defined(**FULL).files[0].digest("")
     assert found == {
         "added capabilities": "CHOWN, NET_ADMIN",
         "command": '["run", "--fast"]',
@@ -95,7 +97,7 @@ def test_a_full_definition_in_words() -> None:
 
 @pytest.mark.parametrize("more", [{}, FULL])
 def test_what_an_engine_makes_of_a_definition_does_not_differ_from_it(more: dict[str, Any]) -> None:
-    real = made(defined(**more))
+    real = made(defined(**more), salt="")
     found = differences(named(**more), aspects(real.config, real.host_config), defined_aspects(real.config))
     assert found == {}
 
@@ -155,9 +157,12 @@ def test_a_label_that_somebody_spoiled_is_no_label(text: str) -> None:
     assert file_digests({labels.FILES: text}) == {}
 
 
-def test_a_digest_depends_on_content_and_mode_and_on_nothing_else() -> None:
-    def digest(**more: Any) -> str:
-        return defined(read_only=False, files=[{"path": "/a", "content": "x", **more}]).files[0].digest
+def test_a_digest_depends_on_salt_content_and_mode_and_on_nothing_else() -> None:
+    def digest(salt: str = "", **more: Any) -> str:
+        return defined(read_only=False, files=[{"path": "/a", "content": "x", **more}]).files[0].digest(salt)
 
     assert digest() == digest(mode="644") == digest(path="/b")
-    assert len({digest(), digest(mode="0600"), digest(content="y")}) == 3
+    assert len({digest(), digest(mode="0600"), digest(content="y"), digest("s")}) == 4
+    assert digest("s").startswith("s:")
+    assert salt_of(digest("s")) == "s"
+    assert salt_of(digest()) == ""

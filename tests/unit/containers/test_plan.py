@@ -400,3 +400,24 @@ def test_every_change_has_a_reason_and_nothing_else_has(wanted: Any, process: An
 def test_planning_changes_nothing_and_is_repeatable(wanted: Any, process: Any, state: str) -> None:
     request, observed = requested(defined(**wanted), state=state), seen(made(defined(), process))
     assert plan(request, observed) == plan(request, observed)
+
+
+@pytest.mark.parametrize("salt", [None, "", "abc"])
+def test_a_container_with_a_config_file_is_left_alone_whatever_the_salt_of_its_digest(salt: str | None) -> None:
+    def one(content: str) -> Any:
+        return defined(read_only=False, files=[{"path": "/a", "content": content}])
+
+    found = made(one("x"), salt=salt)
+    assert only(requested(one("x")), seen(found)) == ("none", ())
+    assert only(requested(one("y")), seen(found)) == ("recreate", ("file /a changed",))
+
+
+def test_two_containers_with_the_same_secret_do_not_have_the_same_digest() -> None:
+    one = defined(read_only=False, files=[{"path": "/a", "content": "x", "secret": True}])
+    assert made(one).labels["gravity.cluster.files"] != made(one).labels["gravity.cluster.files"]
+
+
+def test_memory_includes_swap_and_nothing_that_runs_is_made_anew_for_that() -> None:
+    one = defined(memory="64m")
+    assert one.payload("demo", None)["HostConfig"]["MemorySwap"] == 64 * 1024**2
+    assert only(requested(one), seen(made(one, HostConfig__MemorySwap=128 * 1024**2))) == ("none", ())

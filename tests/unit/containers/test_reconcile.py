@@ -191,7 +191,16 @@ def test_the_result_lists_every_node() -> None:
     found = plan(requested(defined(0), defined(1)), seen(made(defined(0)), made(defined(1), exited(1))))
     outcomes = [Outcome(found.steps[0], final=found.steps[0].observed), Outcome(found.steps[1], "no", final=found.steps[1].observed)]
     assert report(found, Applied(outcomes, changed=True), [])["nodes"] == [
-        {"name": "node_0", "container": "demo_0", "action": "none", "reasons": [], "state": "running", "ok": True, "error": None},
+        {
+            "name": "node_0",
+            "container": "demo_0",
+            "action": "none",
+            "reasons": [],
+            "state": "running",
+            "ok": True,
+            "error": None,
+            "files": {},
+        },
         {
             "name": "node_1",
             "container": "demo_1",
@@ -200,6 +209,7 @@ def test_the_result_lists_every_node() -> None:
             "state": "error",
             "ok": False,
             "error": "no",
+            "files": {},
         },
     ]
 

@@ -78,7 +78,7 @@ def definition(number: int = 0, **fields: t.Any) -> Data:
 
 
 def step(name: str = "node_0", action: str = "none", *reasons: str) -> Data:
-    return {"name": name, "action": action, "reasons": list(reasons)}
+    return {"name": name, "action": action, "reasons": list(reasons), "files": {"/config/node.toml": "a salt:digest"}}
 
 
 def interpolated(value: t.Any) -> t.Any:
@@ -113,11 +113,11 @@ def payload(one: Data) -> Data:
     (parsed,) = parse_containers([one], Problems())
     network = parse_network(NETWORK, Problems())
     assert network
-    return parsed.payload("demo", network.name)
+    return parsed.payload("demo", network.name, lambda _path: "a salt")
 
 
 def test_a_service_says_all_that_deploy_says() -> None:
-    service = loaded(FULL)["services"]["node_0"]
+    service = loaded(FULL, seen={"nodes": [step()], "volumes": []})["services"]["node_0"]
     assert service.pop("labels") == payload(FULL)["Labels"]
     assert service == {
         "container_name": "demo-node_0",
@@ -136,6 +136,7 @@ def test_a_service_says_all_that_deploy_says() -> None:
         "tmpfs": ["/tmp", "/scratch:size=64m"],
         "cpus": 1.5,
         "mem_limit": "512m",
+        "memswap_limit": "512m",
         "pids_limit": 512,
         "cap_drop": ["ALL"],
         "cap_add": ["NET_ADMIN"],
@@ -164,7 +165,7 @@ def test_nothing_that_deploy_sends_is_forgotten() -> None:
     sent = payload(FULL)
     known = {"Env", "Labels", "StopTimeout", "Healthcheck", "HostConfig", "NetworkingConfig", "ExposedPorts"}
     assert set(sent) == {*compose.CONFIG, *known}
-    host = {"NanoCpus", "Memory", "Ulimits", "Tmpfs", "RestartPolicy", "LogConfig", "PortBindings", "Mounts", "NetworkMode"}
+    host = {"NanoCpus", "Memory", "MemorySwap", "Ulimits", "Tmpfs", "RestartPolicy", "LogConfig", "PortBindings", "Mounts", "NetworkMode"}
     assert set(sent["HostConfig"]) == {*compose.HOST, *host}
 
 

@@ -43,3 +43,10 @@ def test_an_archive_on_the_controller_is_sent_elsewhere(tmp_path: Path) -> None:
     archive.touch()
     assert steps([image], [image], LEADS, "n1", SAME) == {"loaded:1": "send"}
     assert steps([image], [image], ["n1"], "n1", SAME, local=True) == {"loaded:1": "bring"}
+
+
+def test_build_arguments_are_not_in_what_is_shown() -> None:
+    images = [PULLED, {**BUILT, "args": {"TOKEN": "canary"}}]
+    found = image_steps(images, images, LEADS, "n0", SAME)
+    assert [image["number"] for image in found] == [0, 1]
+    assert "canary" not in str(found)

@@ -69,3 +69,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     output.write(str(tmp_path / "link"), "two", 0o644)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text(encoding="utf-8") == "two"
+
+
+def test_a_private_file_is_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    output.write(str(path), "one", 0o600, private=True)
+    assert not output.is_open(str(path))
+    path.chmod(0o644)
+    assert output.is_open(str(path))
+    output.write(str(path), "one", 0o600, private=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert not output.is_open(str(tmp_path / "none"))

@@ -128,7 +128,7 @@ ZERO = "has a leading zero; write the digits alone, or put it in quotes where te
         ),
         (
             "files: [{path: /x/a, content: 010}]",
-            "nodes.a_0.files[0].content: expected text, got the number 010; put it in quotes",
+            "nodes.a_0.files[0].content: expected text, got a number; put it in quotes",
         ),
         ("env: {A: NULL}", "nodes.a_0.env.A: expected text, got nothing; write one value, in quotes"),
     ],
