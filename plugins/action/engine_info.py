@@ -10,10 +10,20 @@ import typing as t
 
 from ansible_collections.gravity.cluster.plugins.plugin_utils._followed import FollowedModule
 
-# Asks a local Engine for its version with nothing but the standard library: a twentieth of what a module costs.
+# Asks a local Engine for its version with nothing but the standard library: a twentieth of what a module costs. Where another Engine is
+# meant (module_utils/_engine_address.py says which), the module is asked.
 QUESTION = """
-import http.client, os, socket, sys
-url = sys.argv[1] or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+import http.client, json, os, socket, sys
+url = sys.argv[1] or os.environ.get("DOCKER_HOST")
+if not url:
+    context = os.environ.get("DOCKER_CONTEXT")
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    try:
+        with open(os.path.join(folder, "config.json")) as config:
+            context = context or json.load(config).get("currentContext")
+    except (OSError, ValueError):
+        pass
+    url = "unix:///var/run/docker.sock" if context in (None, "", "default") else ""
 if not url.startswith("unix://"):
     sys.exit(1)
 engine = http.client.HTTPConnection("engine", timeout=10)

@@ -12,8 +12,11 @@ class ModuleDocFragment:
 options:
   engine_url:
     description:
-      - Address of the Docker Engine, C(unix://) or C(tcp://), as seen from the Docker host on which the module runs.
-      - When it is not set, the environment variable E(DOCKER_HOST) counts, then V(unix:///var/run/docker.sock).
+      - Address of the Docker Engine, C(unix://), C(tcp://), C(http://), C(https://) or C(ssh://), as seen from the Docker host on which the
+        module runs. C(ssh://) needs the Python package paramiko and the command C(docker) on the other machine.
+      - When it is not set, the Engine is that of the command C(docker). The environment variable E(DOCKER_HOST) counts (with
+        E(DOCKER_TLS_VERIFY) and E(DOCKER_CERT_PATH)), then the Docker context that E(DOCKER_CONTEXT) names or that is in use, then
+        V(unix:///var/run/docker.sock).
     type: str
   engine_timeout:
     description: Seconds after which one request to the Engine is given up.

@@ -19,6 +19,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.gravity.cluster.plugins.module_utils._engine_address import DEFAULT_URL, find
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineError, EngineUnreachable
 from ansible_collections.gravity.cluster.plugins.module_utils._frames import Frames
 
@@ -26,6 +27,7 @@ try:
     import docker
     import docker.errors
     import docker.tls
+    import requests
     import requests.exceptions
     import urllib3.exceptions
 except ImportError as exc:  # pragma: no cover - the edge reports it
@@ -65,7 +67,6 @@ LONGEST_OUTPUT = 1024 * 1024
 # Seconds to wait for the exit code of a command whose output has ended.
 EXEC_PATIENCE = 10.0
 
-DEFAULT_URL = "unix:///var/run/docker.sock"
 # Schemes of a local socket.
 UNIX = ("unix:", "http+unix:")
 
@@ -75,13 +76,18 @@ Result = t.TypeVar("Result")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How to reach an Engine. ``timeout`` is in seconds and holds for one request."""
+    """How to reach an Engine. ``timeout`` is in seconds and holds for one request.
+
+    With ``tls`` it is asked over TLS, also without certificates. ``problem`` says why it is not known which Engine is meant.
+    """
 
     url: str = DEFAULT_URL
     timeout: int = 60
     ca: t.Optional[str] = None
     cert: t.Optional[str] = None
     key: t.Optional[str] = None
+    tls: bool = False
+    problem: t.Optional[str] = None
 
 
 # The argument spec shared by all modules that talk to an Engine; documented in doc_fragments/engine.py.
@@ -94,15 +100,22 @@ ENGINE_ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
 }
 
 
-def options_from(params: t.Mapping[str, t.Any]) -> EngineOptions:
-    """Engine options from module parameters; without ``engine_url``, ``DOCKER_HOST`` counts, as for the docker command."""
-    return EngineOptions(
-        url=params.get("engine_url") or os.environ.get("DOCKER_HOST") or DEFAULT_URL,
-        timeout=params.get("engine_timeout") or 60,
-        ca=params.get("engine_ca"),
-        cert=params.get("engine_cert"),
-        key=params.get("engine_key"),
-    )
+def options_from(params: t.Mapping[str, t.Any], environ: t.Optional[t.Mapping[str, str]] = None) -> EngineOptions:
+    """Engine options from module parameters. What they leave open is found as the docker command finds it.
+
+    It never fails: an Engine that cannot be named is a ``problem``, which whoever connects is told.
+    """
+    url, timeout = params.get("engine_url"), params.get("engine_timeout") or 60
+    ca, cert, key = params.get("engine_ca"), params.get("engine_cert"), params.get("engine_key")
+    if url:
+        return EngineOptions(url, timeout, ca, cert, key)
+    try:
+        found = find(os.environ if environ is None else environ)
+    except EngineUnreachable as exc:
+        return EngineOptions(timeout=timeout, problem=str(exc))
+    if ca or cert:
+        return EngineOptions(found.url, timeout, ca, cert, key)
+    return EngineOptions(found.url, timeout, found.ca, found.cert, found.key, found.tls)
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,20 @@ class File:
     gid: int = 0
 
 
+def _remedy(url: str, reason: str) -> str:
+    """What to do about an Engine that does not answer at ``url``."""
+    if "http+docker" in reason:
+        versions = f"the Docker SDK {docker.__version__} is too old for requests {requests.__version__}"
+        return f"{versions}: upgrade it (pip install --upgrade docker)"
+    if "paramiko" in reason:
+        return "the Docker SDK needs paramiko for ssh://: pip install paramiko, or give the machine as ansible_host under hosts in the spec"
+    if url.startswith("ssh:"):
+        return "ssh must log in there without a password, and the command docker must be there: try ssh HOST docker version"
+    if "SSL" in reason or "HTTPS" in reason:
+        return "it asks for TLS, and one of the two does not trust the other: check engine_ca, engine_cert and engine_key"
+    return "start it (for example: systemctl start docker), or name another with engine_url or DOCKER_HOST"
+
+
 class Engine:
     """A connection to one Docker Engine. Safe to use from several threads."""
 
@@ -125,20 +152,22 @@ class Engine:
                 f"the Docker SDK for Python is missing on the Docker host ({DOCKER_IMPORT_ERROR}): "
                 "install it for the Python that Ansible uses there (pip install docker)"
             )
+        if options.problem:
+            raise EngineUnreachable(options.problem)
         self.options = options
-        tls: t.Any = None
-        if options.ca or options.cert:
-            pair = (options.cert, options.key) if options.cert and options.key else None
-            tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=options.ca, verify=bool(options.ca) or None)
         try:
+            tls: t.Any = None
+            if options.tls or options.ca or options.cert:
+                pair = (options.cert, options.key) if options.cert and options.key else None
+                tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=options.ca, verify=bool(options.ca) or None)
+            ssh = options.url.startswith("ssh:")
             # The published types of the low-level client are too incomplete to be of use.
-            self.api: t.Any = _Client(base_url=options.url, version="auto", timeout=options.timeout, tls=tls or False, num_pools=32)
+            self.api: t.Any = _Client(
+                base_url=options.url, version="auto", timeout=options.timeout, tls=tls or False, num_pools=32, use_ssh_client=ssh
+            )
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as exc:
             reason = root_cause(exc)
-            remedy = "start it (for example: systemctl start docker), or name another with engine_url or DOCKER_HOST"
-            if "SSL" in reason or "HTTPS" in reason:
-                remedy = "it asks for TLS, and one of the two does not trust the other: check engine_ca, engine_cert and engine_key"
-            raise EngineUnreachable(f"no Docker Engine answers at {options.url} ({reason}): {remedy}") from exc
+            raise EngineUnreachable(f"no Docker Engine answers at {options.url} ({reason}): {_remedy(options.url, reason)}") from exc
         if options.url.startswith(UNIX):
             # No proxy and no password file of the environment concerns a socket; looking for them costs more than the answer.
             self.api.trust_env = False

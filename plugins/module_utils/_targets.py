@@ -9,6 +9,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.gravity.cluster.plugins.module_utils._engine_address import machine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
 
 # Seconds that one request of a probe may take (to connect, and then to answer).
@@ -99,8 +100,8 @@ def parse_targets(nodes: t.Sequence[t.Any], engine_url: str = "") -> t.Tuple[Tar
     The ports of an Engine on another machine are published there: what would ask 127.0.0.1 asks that machine.
     """
     targets = tuple(_target(node, f"nodes[{index}]") for index, node in enumerate(nodes))
-    there = urllib.parse.urlsplit(engine_url).hostname if engine_url.startswith("tcp:") else None
-    if there and there != LOOPBACK:
+    there = machine(engine_url)
+    if there:
         targets = tuple(replace(target, probes=tuple(_moved(probe, there) for probe in target.probes)) for target in targets)
     names = [target.name for target in targets]
     for name in names:
@@ -115,7 +116,7 @@ def _moved(probe: Probe, there: str) -> Probe:
     parts = urllib.parse.urlsplit(probe.url)
     if parts.hostname != LOOPBACK:
         return probe
-    return replace(probe, url=parts._replace(netloc=parts.netloc.replace(LOOPBACK, there)).geturl())
+    return replace(probe, url=parts._replace(netloc=parts.netloc.replace(LOOPBACK, f"[{there}]" if ":" in there else there)).geturl())
 
 
 def parse_together(conditions: t.Sequence[t.Mapping[str, t.Any]]) -> t.Tuple[str, ...]:

@@ -15,11 +15,10 @@ import re
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import LOOPBACK
-from ansible_collections.gravity.cluster.plugins.plugin_utils._allocation import EVERYWHERE
+from ansible_collections.gravity.cluster.plugins.plugin_utils._reach import Addresses, Data, Place
+from ansible_collections.gravity.cluster.plugins.plugin_utils._reach import places as places_of
 
-Data = t.Mapping[str, t.Any]
 Nodes = t.Sequence[Data]
-Addresses = t.Mapping[str, str]
 Export = t.Dict[str, t.Any]
 
 VALIDATOR = "validator"
@@ -31,23 +30,13 @@ NEEDED = ("rpc", "metrics")
 LITERAL = re.compile(r"[A-Za-z0-9_.,:/@%+=\[\]-]*")
 
 
-class Place(t.NamedTuple):
-    """Where the controller reaches a published port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 Places = t.Mapping[str, Place]
 
 
 def nodes_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
     """``nodes.json``: network, clusters and nodes. Each node needs a published port ``rpc`` and ``metrics``, at the same address."""
-    places = {node["name"]: _places(node, addresses) for node in nodes}
-    problems = [*_unpublished(places), *_scattered(places)]
+    places = {node["name"]: places_of(node, addresses) for node in nodes}
+    problems = [*_unpublished(places), *_scattered(places), *_hidden(nodes, NEEDED, addresses)]
     if problems:
         return export(problems=problems)
     primary = next((node["name"] for node in nodes if node["role"] == VALIDATOR), None)
@@ -62,7 +51,7 @@ def nodes_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
         },
         "nodes": {node["name"]: _record(node, places[node["name"]], primary) for node in nodes},
     }
-    return export(_json(document), warnings=_far(nodes, NEEDED, addresses))
+    return export(_json(document))
 
 
 def targets_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
@@ -80,7 +69,7 @@ def targets_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
         }
         for node, place in _published(nodes, "metrics", addresses)
     ]
-    return export(_json(targets), warnings=[*_left_out(nodes, "metrics", addresses), *_far(nodes, ["metrics"], addresses)])
+    return export(_json(targets), warnings=[*_left_out(nodes, "metrics", addresses), *_hidden(nodes, ["metrics"], addresses, "left out: ")])
 
 
 def env_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
@@ -89,6 +78,8 @@ def env_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
     A value that the two would read differently is a problem, and so are two nodes with the same variable.
     """
     reached = _published(nodes, "rpc", addresses)
+    if not reached and _hidden(nodes, ["rpc"], addresses):
+        return export(problems=_hidden(nodes, ["rpc"], addresses))
     if not reached:
         return export(problems=[f"{_names(nodes)}: no published port rpc, so there are no URLs: set rpc_port in the spec"])
     urls = {node["name"]: f"http://{place}" for node, place in reached}
@@ -115,7 +106,7 @@ def env_export(nodes: Nodes, cluster: Data, addresses: Addresses) -> Export:
     if problems:
         return export(problems=problems)
     content = "".join(f"{variable}={value}\n" for variable, value in variables.items())
-    return export(content, warnings=[*_left_out(nodes, "rpc", addresses), *_far(nodes, ["rpc"], addresses)])
+    return export(content, warnings=[*_left_out(nodes, "rpc", addresses), *_hidden(nodes, ["rpc"], addresses, "left out: ")])
 
 
 def export(content: str = "", problems: t.Sequence[str] = (), warnings: t.Sequence[str] = ()) -> Export:
@@ -123,20 +114,10 @@ def export(content: str = "", problems: t.Sequence[str] = (), warnings: t.Sequen
     return {"content": content, "problems": list(problems), "warnings": list(warnings)}
 
 
-def _places(node: Data, addresses: Addresses) -> Places:
-    """Where the published ports of ``node`` are reached, by their names."""
-    found = {}
-    for name, port in (node.get("ports") or {}).items():
-        if port.get("host"):
-            address = str(port.get("address") or LOOPBACK)
-            found[name] = Place(addresses.get(node["host"], LOOPBACK) if address == EVERYWHERE else address, int(port["host"]))
-    return found
-
-
 def _published(nodes: Nodes, name: str, addresses: Addresses) -> t.List[t.Tuple[Data, Place]]:
-    """The nodes that publish the port ``name``, each with where it is."""
-    places = [(node, _places(node, addresses).get(name)) for node in nodes]
-    return [(node, place) for node, place in places if place is not None]
+    """The nodes that publish the port ``name`` where the controller reaches it, each with where that is."""
+    places = [(node, places_of(node, addresses).get(name)) for node in nodes]
+    return [(node, place) for node, place in places if place is not None and place.reached]
 
 
 def _record(node: Data, places: Places, primary: t.Optional[str]) -> t.Dict[str, t.Any]:
@@ -179,20 +160,15 @@ def _scattered(places: t.Mapping[str, Places]) -> t.List[str]:
 
 def _left_out(nodes: Nodes, port: str, addresses: Addresses) -> t.List[str]:
     """A warning of nodes that do not publish ``port``."""
-    missing = [node for node in nodes if port not in _places(node, addresses)]
+    missing = [node for node in nodes if port not in places_of(node, addresses)]
     return [f"{_names(missing)}: no published port {port}, left out: set {port}_port in the spec to have it"] if missing else []
 
 
-def _far(nodes: Nodes, ports: t.Sequence[str], addresses: Addresses) -> t.List[str]:
-    """A warning of ports on the loopback of another machine, which is not that of who reads the export."""
-    found = []
-    for node in nodes:
-        places = _places(node, addresses)
-        near = addresses.get(node["host"], LOOPBACK) == LOOPBACK
-        if not near and any(name in places and places[name].host == LOOPBACK for name in ports):
-            found.append(node)
-    remedy = "open a tunnel, or give the ports another address in the spec"
-    return [f"{_names(found)}: published on {LOOPBACK} of another machine: {remedy}"] if found else []
+def _hidden(nodes: Nodes, ports: t.Sequence[str], addresses: Addresses, left_out: str = "") -> t.List[str]:
+    """A line on nodes with ports on the loopback of another machine: what answers at that address here is something else."""
+    found = [node for node in nodes if any(not place.reached for name, place in places_of(node, addresses).items() if name in ports)]
+    remedy = f"{left_out}open it to this machine with ports: {{{ports[0]}: {{address: 0.0.0.0}}}} in the spec, or run this on that machine"
+    return [f"{_names(found)}: published on {LOOPBACK} of another machine, {remedy}"] if found else []
 
 
 def _names(nodes: Nodes) -> str:

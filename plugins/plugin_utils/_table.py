@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.gravity.cluster.plugins.module_utils._answers import HIDDEN, SEQUENCES
+from ansible_collections.gravity.cluster.plugins.plugin_utils._reach import Addresses, rpc_url
 
 # Colours of Ansible's display by value, for columns called "state".
 COLOURS: t.Mapping[str, str] = {
@@ -100,17 +101,23 @@ def duration(seconds: t.Optional[float]) -> t.Optional[str]:
 
 
 def status_rows(
-    nodes: t.Sequence[t.Mapping[str, t.Any]], info: t.Mapping[str, t.Mapping[str, t.Any]], wide: bool = False
+    nodes: t.Sequence[t.Mapping[str, t.Any]],
+    info: t.Mapping[str, t.Mapping[str, t.Any]],
+    wide: bool = False,
+    addresses: t.Optional[Addresses] = None,
 ) -> t.Dict[str, t.Any]:
     """The table of nodes for the action ``show``: ``{columns, rows}``.
 
     ``nodes`` are ``gravity_node`` variables, ``info`` maps node names to what ``cluster_info`` or ``rpc_ready`` says of
-    them. ``wide`` adds image, uptime and restarts.
+    them. ``wide`` adds image, uptime and restarts; ``addresses`` as for :func:`status_records`.
     """
     columns = ["node", "role", "host", "address", "rpc", "state", "height", "peers"]
     if wide:
         columns += ["image", "uptime", "restarts"]
-    return {"columns": columns, "rows": [[_field(record, column) for column in columns] for record in status_records(nodes, info)]}
+    return {
+        "columns": columns,
+        "rows": [[_field(record, column) for column in columns] for record in status_records(nodes, info, addresses)],
+    }
 
 
 def plan_rows(results: t.Sequence[t.Mapping[str, t.Any]]) -> t.Dict[str, t.Any]:
@@ -131,8 +138,15 @@ def _planned(what: str, step: t.Mapping[str, t.Any]) -> t.List[str]:
     return [what, step["action"], "; ".join(step.get("reasons") or [])]
 
 
-def status_records(nodes: t.Sequence[t.Mapping[str, t.Any]], info: t.Mapping[str, t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
-    """What is known of every node, one mapping each, in the order of ``nodes``: for programs."""
+def status_records(
+    nodes: t.Sequence[t.Mapping[str, t.Any]],
+    info: t.Mapping[str, t.Mapping[str, t.Any]],
+    addresses: t.Optional[Addresses] = None,
+) -> t.List[t.Dict[str, t.Any]]:
+    """What is known of every node, one mapping each, in the order of ``nodes``: for programs.
+
+    With ``addresses``, which maps Docker hosts to where the controller reaches them, ``rpc_url`` is what the controller can use.
+    """
     records = []
     for node in nodes:
         seen = dict(info.get(node["name"]) or {})
@@ -144,7 +158,7 @@ def status_records(nodes: t.Sequence[t.Mapping[str, t.Any]], info: t.Mapping[str
                 "host": node.get("host"),
                 "container": node.get("container_name"),
                 "address": node.get("network_ip"),
-                "rpc_url": node.get("rpc_url"),
+                "rpc_url": node.get("rpc_url") if addresses is None else rpc_url(node, addresses),
                 # Nothing was heard of it: its Docker host is out of reach, or its Engine does not answer.
                 "state": UNKNOWN,
                 **{key: value for key, value in seen.items() if key not in ("container", "address")},

@@ -168,16 +168,16 @@ class Cluster:
         return await self._call(lambda stop: self._exec(stop, node, line))
 
     def client(self, node: str, *, timeout: float = 10.0) -> RpcClient:
-        """A JSON-RPC client of a node; ``timeout`` in seconds.
+        """A JSON-RPC client of a node; ``timeout`` in seconds. It trusts no answer before the chain id is that of the spec.
 
         Raises:
             NodeUnknown: There is no such node.
-            ClusterError: The node has no JSON-RPC.
+            ClusterError: The node has no JSON-RPC, or none that this machine reaches.
         """
-        url = self._read().node(node).rpc_url
-        if not url:
-            raise ClusterError(f"{node} has no JSON-RPC: its port rpc is not published")
-        return RpcClient(url, timeout=timeout)
+        known = self._read().node(node)
+        if known.rpc_url is None:
+            raise ClusterError(f"{node} {known.rpc_problem}")
+        return RpcClient(known.rpc_url, timeout=timeout, chain_id=known.chain_id)
 
     # What follows runs in threads.
 

@@ -58,7 +58,7 @@ class Playbooks:
             cmdline = f"--list --output {shlex.quote(str(target))}"
             rc, said = self._run(folder, stop, self.extra_vars, binary="ansible-inventory", cmdline=cmdline)
             if rc == 0:
-                return parse(target.read_text(encoding="utf-8"), str(self.spec))
+                return parse(target.read_text(encoding="utf-8"), str(self.spec), self.extra_vars.get("engine_url"))
         if NO_COLLECTION in said.stdout:
             remedy = "install it where Ansible looks for collections, or name its folder with collection="
             raise ClusterError(f"Ansible finds no collection gravity.cluster: {remedy}", stdout=said.stdout)

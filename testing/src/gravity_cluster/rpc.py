@@ -19,11 +19,15 @@ LONGEST_MESSAGE = 1000
 
 
 class RpcClient:
-    """Asks one node. ``timeout`` is in seconds: for connecting, until the answer begins, and from there to its end."""
+    """Asks one node. ``timeout`` is in seconds: for connecting, until the answer begins, and from there to its end.
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+    With ``chain_id``, no answer is trusted before the node has said once that it is on that chain: at the same address may be another's.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 10.0, chain_id: int | None = None) -> None:
         self.url = url
         self.timeout = timeout
+        self._expected = chain_id
 
     async def block_number(self) -> int:
         """The node's height."""
@@ -38,12 +42,23 @@ class RpcClient:
 
         Raises:
             RpcError: The node answers with an error.
-            RpcUnreachable: It does not answer in time, or not in JSON-RPC.
+            RpcUnreachable: It does not answer in time, or not in JSON-RPC, or it is on another chain.
         """
+        if self._expected is not None:
+            await self._check(self._expected)
         return await asyncio.to_thread(self._call, method, params)
 
+    async def _check(self, expected: int) -> None:
+        found = self._read_number("eth_chainId", await asyncio.to_thread(self._call, "eth_chainId", ()))
+        if found != expected:
+            remedy = "something else has the node's address; see the playbook status"
+            raise RpcUnreachable(f"{self.url} is on the chain {found}, and the spec says {expected}: {remedy}")
+        self._expected = None
+
     async def _number(self, method: str) -> int:
-        answer = await self.call(method)
+        return self._read_number(method, await self.call(method))
+
+    def _read_number(self, method: str, answer: Any) -> int:
         try:
             number = quantity(answer, "number")
         except UnusableAnswer:

@@ -32,13 +32,22 @@ class Remote:
     def info(self, **options: str) -> dict[str, Any]:
         """What the module engine_info says of it."""
         files = {key: str(self.folder / name) for key, name in options.items()}
-        given = {"ANSIBLE_MODULE_ARGS": {"engine_url": PLACE, "engine_timeout": 20, **files}}
+        return self.ask({"engine_url": PLACE, **files})
+
+    def ask(self, options: dict[str, str], **environment: str) -> dict[str, Any]:
+        """What the module engine_info says with these options in this environment."""
+        given = {"ANSIBLE_MODULE_ARGS": {"engine_timeout": 20, **options}}
         done = subprocess.run(
             ["nsenter", f"--net=/proc/{self.pid}/ns/net", sys.executable]
             + ["-m", "ansible_collections.gravity.cluster.plugins.modules.engine_info"],
             input=json.dumps(given),
             # What the environment says of authorities is for others.
-            env={**os.environ, "PYTHONPATH": str(ROOT / ".venv" / "collections"), "REQUESTS_CA_BUNDLE": str(self.folder / "another.pem")},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / ".venv" / "collections"),
+                "REQUESTS_CA_BUNDLE": str(self.folder / "another.pem"),
+                **environment,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -112,3 +121,20 @@ def test_anybody_else_is_refused(remote: Remote, names: tuple[str, ...], reason:
     assert f"no Docker Engine answers at {PLACE}" in found["error"]
     assert reason in found["error"]
     assert found["error"].endswith("check engine_ca, engine_cert and engine_key")
+
+
+def test_the_environment_names_it_as_for_the_docker_command(remote: Remote) -> None:
+    keys = remote.folder / "keys"
+    keys.mkdir()
+    for name, file in {"ca": "ca", "cert": "client", "key": "client-key"}.items():
+        (keys / f"{name}.pem").write_bytes((remote.folder / f"{file}.pem").read_bytes())
+    there = {"DOCKER_HOST": PLACE, "DOCKER_TLS_VERIFY": "1"}
+    found = remote.ask({}, **there, DOCKER_CERT_PATH=str(keys))
+    assert (found["answers"], found["url"]) == (True, PLACE)
+    # Without TLS_VERIFY, no TLS is asked for.
+    assert remote.ask({}, DOCKER_HOST=PLACE, DOCKER_CERT_PATH=str(keys))["answers"] is False
+    (keys / "ca.pem").write_bytes((remote.folder / "another.pem").read_bytes())
+    assert "certificate verify failed" in remote.ask({}, **there, DOCKER_CERT_PATH=str(keys))["error"]
+    found = remote.ask({}, **there, DOCKER_CERT_PATH=str(remote.folder / "none"))
+    assert found["answers"] is False
+    assert found["error"].endswith("none/ca.pem: put it there, or name its folder with DOCKER_CERT_PATH")

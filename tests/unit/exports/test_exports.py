@@ -96,7 +96,6 @@ def test_ports_that_are_published_are_named_and_p2p_is_the_containers_otherwise(
         ("0.0.0.0", LOCAL, "127.0.0.1"),
         ("192.0.2.77", LOCAL, "192.0.2.77"),
         ("0.0.0.0", FAR, "192.0.2.10"),
-        ("127.0.0.1", FAR, "127.0.0.1"),
         ("198.51.100.1", FAR, "198.51.100.1"),
     ],
 )
@@ -107,10 +106,17 @@ def test_a_node_is_reached_where_its_ports_are_published(address: str, where: t.
     assert f"RPC_URL=http://{reached}:8545" in lines(env_export([one], CLUSTER, where))
 
 
-def test_loopback_of_another_machine_is_warned_of() -> None:
-    for export in EXPORTS:
-        (warning,) = export([node(host="alpha"), node(1, host="alpha")], CLUSTER, FAR)["warnings"]
-        assert warning.startswith("node_0, node_1: published on 127.0.0.1 of another machine: ")
+def test_what_is_on_the_loopback_of_another_machine_is_not_told_as_if_it_were_here() -> None:
+    hidden = [node(host="alpha"), node(1, host="alpha")]
+    (problem,) = nodes_export(hidden, CLUSTER, FAR)["problems"]
+    assert problem.startswith("node_0, node_1: published on 127.0.0.1 of another machine, open it to this machine with ports: ")
+    assert env_export(hidden, CLUSTER, FAR)["problems"] == [problem]
+    (warning,) = targets_export(hidden, CLUSTER, FAR)["warnings"]
+    assert warning.startswith("node_0, node_1: published on 127.0.0.1 of another machine, left out: ")
+    assert targets_export(hidden, CLUSTER, FAR)["content"] == "[]\n"
+    some = env_export([*hidden, node(2)], CLUSTER, {**LOCAL, **FAR})
+    assert lines(some)[2:] == ["RPC_URL=http://127.0.0.1:8547", "RPC_URLS=http://127.0.0.1:8547", "RPC_URL_NODE_2=http://127.0.0.1:8547"]
+    assert some["warnings"] == [warning.replace("metrics", "rpc")]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_nodes_that_lack_the_same_share_a_line() -> None:
 
 def test_one_host_must_do_for_both_needed_ports() -> None:
     one = node(host="alpha", metrics=port(9001, "0.0.0.0"))
-    (problem,) = nodes_export([one], CLUSTER, FAR)["problems"]
+    problem = nodes_export([one], CLUSTER, FAR)["problems"][0]
     assert "rpc is published at 127.0.0.1 and metrics is published at 192.0.2.10" in problem
     assert problem.endswith("or leave it out with --limit 'nodes:!node_0'")
     # On this machine both are the same.
@@ -146,8 +152,8 @@ def test_one_host_must_do_for_both_needed_ports() -> None:
 
 
 def test_a_port_that_is_published_elsewhere_is_not_reached_at_the_nodes_host() -> None:
-    one = node(host="alpha", p2p=port(26656, "0.0.0.0"))
-    assert nodes_of(nodes_export([one], CLUSTER, FAR))["node_0"].p2p_port is None
+    one = node(p2p=port(26656, "192.0.2.99"))
+    assert nodes_of(nodes_export([one], CLUSTER, LOCAL))["node_0"].p2p_port is None
 
 
 def test_targets_say_whose_metrics_they_are() -> None:

@@ -17,7 +17,10 @@ from gravity_cluster.inventory import Inventory, Node
 from gravity_cluster.threads import Stopped
 from gravity_cluster.transcript import Transcript
 
-NODES = {name: Node(name, "validator", "generic", "local", f"c-{name}", "10.0.0.1", url) for name, url in (("a", "http://a"), ("b", None))}
+NODES = {
+    name: Node(name, "validator", "generic", "local", f"c-{name}", "10.0.0.1", url, problem)
+    for name, url, problem in (("a", "http://a", None), ("b", None, "has no JSON-RPC: its port rpc is not published"))
+}
 Way = Callable[["Runs", Mapping[str, Any]], None]
 
 

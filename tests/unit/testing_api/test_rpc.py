@@ -188,3 +188,13 @@ def test_an_answer_that_drips_has_an_end(server: Server, client: RpcClient, piec
     client.timeout = 0.3
     with pytest.raises(RpcUnreachable, match=r"^m: no answer from http://127.0.0.1:\d+ \(it did not end within 0.3 s\)$"):
         asyncio.run(client.call("m"))
+
+
+def test_no_answer_is_trusted_before_the_chain_is_the_right_one(server: Server) -> None:
+    server.answer = b'{"jsonrpc": "2.0", "id": 1, "result": "0x539"}'
+    assert asyncio.run(RpcClient(server.url, chain_id=1337).block_number()) == 1337
+    for _again in range(2):
+        client = RpcClient(server.url, chain_id=1)
+        with pytest.raises(RpcUnreachable, match="is on the chain 1337, and the spec says 1: something else has the node's address"):
+            asyncio.run(client.call("eth_getBalance", ["0x0"]))
+        assert server.asked["method"] == "eth_chainId"

@@ -107,6 +107,43 @@ def test_the_inventory_has_the_nodes_in_the_order_of_the_spec() -> None:
         inventory.nodes["c"] = inventory.nodes["a"]  # type: ignore[index]
 
 
+LOCAL = {"ansible_connection": "local"}
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "docker_host", "published", "expected"),
+    [
+        (LOCAL, None, "", "127.0.0.1", "http://127.0.0.1:8545"),
+        (LOCAL, None, "", "0.0.0.0", "http://127.0.0.1:8545"),
+        (LOCAL, "tcp://192.0.2.5:2376", "", "0.0.0.0", "http://192.0.2.5:8545"),
+        (LOCAL, "tcp://[2001:db8::7]:2376", "", "0.0.0.0", "http://[2001:db8::7]:8545"),
+        ({**LOCAL, "engine_url": "ssh://me@far"}, None, "", "127.0.0.1", None),
+        (LOCAL, None, "tcp://far:2375", "127.0.0.1", None),
+        ({}, None, "tcp://near:2375", "0.0.0.0", "http://alpha:8545"),
+        ({"ansible_host": "192.0.2.6"}, None, "", "127.0.0.1", None),
+    ],
+)
+def test_the_rpc_url_works_from_here_or_there_is_none(
+    host: dict[str, str], engine: str | None, docker_host: str, published: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker_host)
+    node = {
+        "name": "a",
+        "role": "validator",
+        "flavor": "generic",
+        "host": "alpha",
+        "network_ip": "10.0.0.1",
+        "container_name": "c",
+        "rpc_url": "http://127.0.0.1:8545",
+        "ports": {"rpc": {"container": 8545, "host": 8545, "address": published}},
+        "ready": {"conditions": [{"is": "chain_id", "value": 1337}]},
+    }
+    variables = {"a": {"gravity_cluster": {"name": "demo", "hosts": ["alpha"]}, "gravity_node": node}, "alpha": host}
+    found = parse(json.dumps({"_meta": {"hostvars": variables}, "nodes": {"hosts": ["a"]}}), "cluster.yml", engine).node("a")
+    assert (found.rpc_url, found.chain_id) == (expected, 1337)
+    assert (found.rpc_problem is None) == (expected is not None)
+
+
 @pytest.mark.parametrize("text", ["{}", '{"_meta": {"hostvars": {"x": {}}}, "nodes": {"hosts": ["x"]}}'])
 def test_an_inventory_without_nodes_is_no_spec(text: str) -> None:
     with pytest.raises(SpecError, match=r"hosts.yml: holds no cluster"):
