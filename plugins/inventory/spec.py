@@ -214,8 +214,10 @@ options:
         type: dict
       ready:
         description:
-          - When the node counts as ready, C(probes), C(conditions), C(together) and C(timeout). Each of them replaces what the
-            flavor says.
+          - When the node counts as ready, C(probes), C(conditions), C(together), C(timeout), C(stable) and C(crash_loop). Each of them
+            replaces what the flavor says.
+          - C(stable) is how long the container must have been running without an end, C(crash_loop) how long it may restart again and
+            again.
           - Probes without conditions must each succeed.
         type: dict
       log_files:

@@ -14,7 +14,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._predicates import
 from ansible_collections.gravity.cluster.plugins.module_utils._quorum import quorum
 from ansible_collections.gravity.cluster.plugins.module_utils._sight import Container, Scene, Sight
 
-# Restarts within one wait that make a loop.
+# Restarts within one wait that make a loop, when they go on for as long as the target says.
 LOOP = 3
 
 # How long a state must last before it counts (seconds): someone may be starting the container right now.
@@ -69,7 +69,8 @@ def broken(sight: Sight, scene: Scene) -> t.Optional[Cause]:
             return Cause("start_failed", f"could not be started: {container.error}")
         return Cause("not_started", "was created but never started") if lasted >= CREATED_FOR else None
     if _loops(container):
-        return Cause("restart_loop", f"restarts in a loop ({container.restarts} restarts, {ending(container)})")
+        # It may wait for another one to start.
+        return _loop(container) if _restarts_for(container, scene) >= sight.target.crash_loop else None
     if container.status in ("exited", "dead") and lasted >= EXITED_FOR:
         return _ended(container)
     return None
@@ -82,6 +83,8 @@ def diagnose(sight: Sight, scene: Scene, log: str = "") -> Cause:
         cause = broken(sight, scene)
         if cause is None and container is None:
             cause = Cause("absent", f"container {sight.target.container} does not exist")
+        if cause is None and container is not None and _loops(container):
+            cause = _loop(container)
         if cause is None and container is not None and container.status != "running":
             cause = _not_running(container)
         if cause is not None:
@@ -135,6 +138,15 @@ def _not_running(container: Container) -> Cause:
     if container.status in ("exited", "dead", "restarting"):
         return _ended(container)
     return Cause(container.status, f"container is {container.status}")
+
+
+def _loop(container: Container) -> Cause:
+    return Cause("restart_loop", f"restarts in a loop ({container.restarts} restarts, {ending(container)})")
+
+
+def _restarts_for(container: Container, scene: Scene) -> float:
+    """Seconds since this wait saw the first of the restarts."""
+    return 0.0 if container.restarting_since is None else scene.now - container.restarting_since
 
 
 def _loops(container: Container) -> bool:

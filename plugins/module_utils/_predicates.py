@@ -16,8 +16,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils._targets import Co
 # An answer older than this many seconds, on top of the time that two requests may take, does not count any more.
 STALE = 2.0
 
-# How long a container must run to be ready when there is no other way to tell (seconds): one that fails, mostly does at once.
-SETTLED = 0.5
+# How long a container must run to be ready when there is no other way to tell (seconds): one that fails, mostly does soon.
+SETTLED = 2.0
 # The same after the Engine had to restart it (seconds): as long as the Engine itself takes to believe in a run.
 RECOVERED = 10.0
 
@@ -39,7 +39,7 @@ Predicate = t.Callable[[Condition, Sight, Scene], Verdict]
 
 
 def judge(sight: Sight, scene: Scene) -> Verdict:
-    """Whether a node is ready: its container runs and every condition holds. The first that does not gives the reason."""
+    """Whether a node is ready: its container runs long enough and every condition holds. The first that does not gives the reason."""
     verdict = running(Condition("running"), sight, scene)
     if not verdict.ok:
         return verdict
@@ -47,17 +47,23 @@ def judge(sight: Sight, scene: Scene) -> Verdict:
         verdict = PREDICATES[condition.name](condition, sight, scene)
         if not verdict.ok:
             return verdict
-    return HOLDS if sight.target.conditions else _settled(sight, scene)
+    if not sight.target.conditions:
+        verdict = healthy(Condition("healthy"), sight, scene)
+    return _stable(sight, scene) if verdict.ok else verdict
 
 
-def _settled(sight: Sight, scene: Scene) -> Verdict:
-    """For a node of which nothing else is known: it is healthy, or has no health check and did not end right after its start."""
-    container = sight.container
-    if container is None or container.health is not None:
-        return healthy(Condition("healthy"), sight, scene)
-    patience = RECOVERED if container.restarts else SETTLED
+def _stable(sight: Sight, scene: Scene) -> Verdict:
+    """The container has been running long enough. Unless the target says how long, that matters where nothing else is known of the node."""
+    container, patience = sight.container, sight.target.stable
+    if container is None:
+        return HOLDS
+    if patience is None and (sight.target.conditions or container.health is not None):
+        return HOLDS
+    if patience is None:
+        patience = RECOVERED if container.restarts else SETTLED
     if container.running_since is not None and scene.now - container.running_since < patience:
-        return Verdict(False, f"container {container.name} has just been {'restarted' if container.restarts else 'started'}")
+        begun = "restarted" if container.restarts else "started"
+        return Verdict(False, f"container {container.name} has just been {begun}: it must run for {patience:g} s")
     return HOLDS
 
 

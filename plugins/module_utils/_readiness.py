@@ -312,7 +312,7 @@ class Wait:
         for name in sorted(wanted & set(containers)):
             current, before = containers[name], known.get(name)
             # Of a node without conditions, the container's start is all that there is to judge by.
-            every = INSPECT_EVERY if nodes[name].conditions else 0.0
+            every = INSPECT_EVERY if nodes[name].conditions and nodes[name].stable is None else 0.0
             waited = now - inspected_at.get(name, float("-inf")) >= every and not self._board.is_calm(nodes[name].name)
             if waited or current.status != "running" or before is None or before.id != current.id or before.status != "running":
                 due.append(current)
@@ -494,15 +494,19 @@ def log_lines(engine: Engine, container: str, files: t.Sequence[str], tail: int)
 
 
 def _merged(old: Sight, found: t.Optional[Container], now: float) -> Sight:
-    """The sight with what the Engine says now; keeps since when a status lasts and how often the container had restarted before."""
+    """The sight with what the Engine says now; keeps since when a status lasts, and of restarts how many were before and since when."""
     if found is None:
         return replace(old, looked=True, container=None, absent_since=old.absent_since if old.absent_since is not None else now)
     before = old.container
     same = before is not None and before.id == found.id
+    at_first = before.restarts_at_first if same and before is not None else found.restarts
+    restarting = found.status == "restarting" or found.restarts > at_first
+    restarting_since = before.restarting_since if same and before is not None else None
     found = replace(
         found,
         since=before.since if same and before is not None and before.status == found.status else now,
-        restarts_at_first=before.restarts_at_first if same and before is not None else found.restarts,
+        restarts_at_first=at_first,
+        restarting_since=now if restarting and restarting_since is None else restarting_since,
     )
     return replace(old, looked=True, container=found, absent_since=None)
 

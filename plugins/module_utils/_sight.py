@@ -71,6 +71,7 @@ class Container:
     running_since: t.Optional[float] = None
     since: float = 0.0
     restarts_at_first: int = 0
+    restarting_since: t.Optional[float] = None
 
     @property
     def state(self) -> str:

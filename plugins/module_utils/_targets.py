@@ -15,6 +15,8 @@ from ansible_collections.gravity.cluster.plugins.module_utils._errors import Ref
 # Seconds that one request of a probe may take (to connect, and then to answer).
 PROBE_TIMEOUT = 2.0
 LOOPBACK = "127.0.0.1"
+# For how long a container may restart again and again before that counts as a crash loop (seconds).
+CRASH_LOOP = 10.0
 
 # Probe type -> the keys that it needs.
 PROBE_NEEDS: t.Mapping[str, t.Tuple[str, ...]] = {
@@ -84,7 +86,8 @@ class Condition:
 class Target:
     """A node to observe. Without ``container``, no container is looked at (it is on another Docker host).
 
-    ``log_files`` are paths of logs in the container.
+    ``log_files`` are paths of logs in the container. ``stable`` is how long the container must have been running (seconds), None stands for
+    the default; ``crash_loop`` how long it may restart again and again.
     """
 
     name: str
@@ -92,6 +95,8 @@ class Target:
     probes: t.Tuple[Probe, ...] = ()
     conditions: t.Tuple[Condition, ...] = field(default=())
     log_files: t.Tuple[str, ...] = ()
+    stable: t.Optional[float] = None
+    crash_loop: float = CRASH_LOOP
 
 
 def parse_targets(nodes: t.Sequence[t.Any], engine_url: str = "") -> t.Tuple[Target, ...]:
@@ -145,7 +150,16 @@ def _target(node: t.Any, place: str) -> Target:
         conditions = tuple(_implied(probe) for probe in probes)
     container = node.get("container")
     logs = tuple(str(path) for path in node.get("log_files") or [])
-    return Target(name, str(container) if container else None, probes, conditions, logs)
+    stable, loop = (node.get(key) for key in ("stable", "crash_loop"))
+    return Target(
+        name,
+        str(container) if container else None,
+        probes,
+        conditions,
+        logs,
+        None if stable is None else _seconds(stable, f"{name}: stable", 0),
+        CRASH_LOOP if loop is None else _seconds(loop, f"{name}: crash_loop", 0),
+    )
 
 
 def _implied(probe: Probe) -> Condition:
@@ -215,12 +229,13 @@ def _integer(value: t.Any, place: str) -> int:
         raise Refused(f"{place} {value!r} is not a whole number: give one") from None
 
 
-def _seconds(value: t.Any, place: str) -> float:
+def _seconds(value: t.Any, place: str, least: t.Optional[float] = None) -> float:
+    """Seconds up to an hour: ``least`` or more, by default more than 0."""
     try:
         seconds = float(value)
     except (TypeError, ValueError):
         seconds = -1.0
-    if not 0 < seconds <= 3600:
+    if not 0 < seconds <= 3600 and seconds != least:
         raise Refused(f"{place} {value!r} is not a time: give seconds between 0 and 3600")
     return seconds
 

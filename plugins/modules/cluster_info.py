@@ -44,6 +44,12 @@ options:
         type: list
         elements: dict
         default: []
+      stable:
+        description: Ignored, as O(nodes[].conditions).
+        type: float
+      crash_loop:
+        description: Ignored, as O(nodes[].conditions).
+        type: float
       log_files:
         description: Ignored, as O(nodes[].conditions).
         type: list
@@ -165,6 +171,8 @@ NODE: t.Dict[str, t.Dict[str, t.Any]] = {
     "container": {"type": "str"},
     "probes": {"type": "dict", "default": {}},
     "conditions": {"type": "list", "elements": "dict", "default": []},
+    "stable": {"type": "float"},
+    "crash_loop": {"type": "float"},
     "log_files": {"type": "list", "elements": "str", "default": []},
 }
 

@@ -13,7 +13,7 @@ author: gravity.cluster maintainers (@gravity)
 description:
   - Asks all nodes at the same time, again and again, until every one of them fulfils its conditions or the time is over.
   - A node that hangs does not delay the observation of the others. Proxies in the environment are ignored.
-  - When a container ends, restarts in a loop or cannot be started, the wait ends at once.
+  - When a container ends or cannot be started, the wait ends at once; when it restarts again and again, as O(nodes[].crash_loop) says.
   - On failure the message names the nodes, the likely cause and what was seen last; the result has the last log lines.
 extends_documentation_fragment:
   - gravity.cluster.engine
@@ -36,7 +36,7 @@ options:
     description:
       - The nodes to wait for, as made by the filter P(gravity.cluster.probe_targets#filter).
       - A node without probes and conditions is ready when its container is healthy; without a health check, when it has been running
-        for half a second, or for ten when the Docker Engine had to restart it.
+        for two seconds, or for ten when the Docker Engine had to restart it. O(nodes[].stable) sets another time, for every node.
       - A node with probes but without conditions is ready when every probe succeeds.
     type: list
     elements: dict
@@ -69,6 +69,17 @@ options:
         type: list
         elements: dict
         default: []
+      stable:
+        description:
+          - Seconds that the container must have been running without an end to count as ready, on top of what else must hold.
+          - By default 2 for a node without probes, conditions and health check (10 after a restart), and 0 for others.
+        type: float
+      crash_loop:
+        description:
+          - Seconds that a container may restart again and again, for example until a server that it needs is up.
+          - When it has restarted three times, and that many seconds have passed since this wait saw it restart first, the wait ends.
+        type: float
+        default: 10
       log_files:
         description: Paths of log files in the container, whose last lines a failure shows beside the container's output.
         type: list
@@ -100,7 +111,7 @@ options:
     type: int
     default: 200
   fail_fast:
-    description: Stop waiting as soon as a container ended, restarts in a loop, or cannot be started.
+    description: Stop waiting as soon as a container ended, cannot be started, or restarts in a loop; see O(nodes[].crash_loop).
     type: bool
     default: true
 """
@@ -229,6 +240,8 @@ NODE: t.Dict[str, t.Dict[str, t.Any]] = {
     "container": {"type": "str"},
     "probes": {"type": "dict", "default": {}},
     "conditions": {"type": "list", "elements": "dict", "default": []},
+    "stable": {"type": "float"},
+    "crash_loop": {"type": "float", "default": 10},
     "log_files": {"type": "list", "elements": "str", "default": []},
 }
 

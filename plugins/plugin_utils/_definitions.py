@@ -57,6 +57,7 @@ def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), hei
                 "probes": ready.get("probes") or {},
                 "conditions": [*(ready.get("conditions") or []), *(more if _has_height(ready) else [])],
                 "log_files": node.get("log_files") or [],
+                **{key: ready[key] for key in ("stable", "crash_loop") if ready.get(key) is not None},
             }
         )
     targets += [

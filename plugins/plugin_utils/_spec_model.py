@@ -150,6 +150,8 @@ class Ready(Model):
     conditions: t.Optional[t.List[Condition]] = Field(None, description="All must hold. Default for own probes: each of them succeeds.")
     together: t.Optional[t.List[Condition]] = Field(None, description="Conditions over all nodes at once.")
     timeout: t.Optional[Seconds] = Field(None, description="Time after which the wait is given up.")
+    stable: t.Optional[Seconds] = Field(None, le=3600, description="Time that the container must have been running without an end.")
+    crash_loop: t.Optional[Seconds] = Field(None, le=3600, description="Time that it may restart again and again. Default: 10 s.")
 
 
 class Image(Model):

@@ -19,7 +19,7 @@ def combined(given: Data, flavor: t.Mapping[str, t.Any]) -> Data:
     said = {key: value for key, value in given.items() if value is not None}
     if "probes" in said and "conditions" not in said:
         said["conditions"] = [{"is": IMPLIED[probe["type"]], "probe": name} for name, probe in said["probes"].items()]
-    empty: Data = {"probes": {}, "conditions": [], "together": [], "timeout": None}
+    empty: Data = {"probes": {}, "conditions": [], "together": [], "timeout": None, "stable": None, "crash_loop": None}
     return {key: said.get(key, flavor.get(key) or value) for key, value in empty.items()}
 
 

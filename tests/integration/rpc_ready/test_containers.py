@@ -37,7 +37,7 @@ def test_a_node_without_probes_is_ready_when_it_runs(wait: Run, nodes: Nodes) ->
 
 def test_a_node_without_probes_that_fails_right_after_its_start_is_not_ready(wait: Run, nodes: Nodes) -> None:
     nodes.run("bad", "sleep 0.1; exit 4", restart_policy={"Name": "always"})
-    assert wait(nodes.target("bad"))["failures"]["bad"]["cause"] == "restart_loop"
+    assert wait({**nodes.target("bad"), "crash_loop": 1})["failures"]["bad"]["cause"] == "restart_loop"
 
 
 def test_a_health_check_is_waited_for(wait: Run, nodes: Nodes) -> None:
@@ -115,12 +115,34 @@ def test_without_fail_fast_the_time_is_used_up(wait: Run, nodes: Nodes) -> None:
 
 def test_a_restart_loop_stops_the_wait(wait: Run, nodes: Nodes) -> None:
     nodes.run("bad", "echo again; exit 1", restart_policy={"Name": "always"})
-    result = wait(nodes.target("bad", {"see": {"type": "exec", "command": ["false"]}}), timeout=60)
+    result = wait({**nodes.target("bad", {"see": {"type": "exec", "command": ["false"]}}), "crash_loop": 1}, timeout=60)
     assert result["failures"]["bad"]["cause"] == "restart_loop"
     assert "restarts in a loop (" in result["msg"]
     assert "exited with code 1" in result["msg"]
     assert "again" in result["failures"]["bad"]["log"]
     assert result["seconds"] < 60
+
+
+def test_a_client_that_exits_until_its_server_is_up_is_waited_for(wait: Run, nodes: Nodes) -> None:
+    # Five restarts, of which three come within a second.
+    script = "echo x >> /tmp/tries; test $(wc -l < /tmp/tries) -gt 5 || exit 1; sleep 60"
+    nodes.run("client", script, restart_policy={"Name": "always"})
+    probes = {"see": {"type": "exec", "command": ["sh", "-c", "test $(wc -l < /tmp/tries) -gt 5"]}}
+    result = wait(nodes.target("client", probes), timeout=60)
+    assert result["ready"]
+
+
+def test_a_program_that_fails_after_a_second_is_not_ready(wait: Run, nodes: Nodes) -> None:
+    nodes.run("bad", "sleep 1; exit 3")
+    result = wait(nodes.target("bad"))
+    assert (result["failures"]["bad"]["cause"], result["failures"]["bad"]["reason"]) == ("exited", "exited with code 3")
+
+
+def test_how_long_a_node_must_run_can_be_set(wait: Run, nodes: Nodes) -> None:
+    nodes.run("bad", "touch /tmp/ok; sleep 3; exit 3")
+    probes = {"see": {"type": "exec", "command": ["test", "-f", "/tmp/ok"]}}
+    result = wait({**nodes.target("bad", probes), "stable": 5})
+    assert result["failures"]["bad"]["cause"] == "exited"
 
 
 def test_one_restart_is_not_a_loop(wait: Run, nodes: Nodes) -> None:

@@ -26,13 +26,14 @@ def sight(
     answer: t.Any = None,
     container: t.Any = RUNNING,
     *,
+    crash_loop: t.Any = None,
     name: str = "node_0",
     conditions: t.Any = CHAIN,
     probes: t.Any = None,
     **more: t.Any,
 ) -> Sight:
     probes = RPC if probes is None else probes
-    target = parse_targets([{"name": name, "container": "c0", "probes": probes, "conditions": conditions}])[0]
+    target = parse_targets([{"name": name, "container": "c0", "probes": probes, "conditions": conditions, "crash_loop": crash_loop}])[0]
     answers = {next(iter(probes)): Answer(NOW, **answer)} if answer is not None else {}
     chain = chain_of(target, answers)
     return Sight(target, container, answers, chain, **{"first_height": chain.height, "looked": True, **more})
@@ -61,7 +62,7 @@ OK = {"chain_id": 1337, "height": 5, "peers": 3, "syncing": False}
         (Container("i", "c0", "exited", exit_code=137, oom_killed=True, memory=67108864), "oom", "killed: out of memory, limit 64m"),
         (Container("i", "c0", "exited", exit_code=137, oom_killed=True), "oom", "killed: out of memory"),
         (
-            Container("i", "c0", "restarting", exit_code=1, restarts=4, short_run=True),
+            Container("i", "c0", "restarting", exit_code=1, restarts=4, short_run=True, restarting_since=NOW - 10),
             "restart_loop",
             "restarts in a loop (4 restarts, exited with code 1)",
         ),
@@ -94,9 +95,19 @@ def test_what_may_still_come_right_is_waited_for(container: t.Any) -> None:
     assert broken(seen, scene(seen)) is None
 
 
-def test_three_restarts_in_one_wait_are_a_loop_even_when_it_runs_at_the_moment() -> None:
-    seen = sight(container=Container("i", "c0", "running", exit_code=0, restarts=8, restarts_at_first=5))
-    assert broken(seen, scene(seen)).kind == "restart_loop"
+@pytest.mark.parametrize(
+    ("restarts", "lasts", "patience", "given_up"),
+    [(8, 10.1, None, True), (8, 9.9, None, False), (7, 60.0, None, False), (8, 30.0, 60, False), (8, 0.0, 0, True), (8, 61.0, "60", True)],
+)
+def test_restarts_are_a_crash_loop_when_there_are_three_for_long_enough(
+    restarts: int, lasts: float, patience: t.Any, given_up: bool
+) -> None:
+    container = Container("i", "c0", "running", exit_code=0, restarts=restarts, restarts_at_first=5, restarting_since=NOW - lasts)
+    seen = sight(container=container, crash_loop=patience)
+    found = broken(seen, scene(seen))
+    assert (found is not None) is given_up
+    # When the time is over for another reason, that is what is wrong.
+    assert (cause(seen)[0] == "restart_loop") is (restarts == 8)
 
 
 def test_a_container_that_is_absent_is_given_a_moment() -> None:

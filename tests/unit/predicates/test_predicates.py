@@ -175,12 +175,35 @@ def test_without_probes_the_container_decides(container: t.Any, reason: str) -> 
     assert (found.ok, found.reason) == (not reason, reason)
 
 
-@pytest.mark.parametrize(("seconds", "restarts", "ok"), [(0.1, 0, False), (0.6, 0, True), (0.6, 3, False), (10.1, 3, True)])
+@pytest.mark.parametrize(
+    ("seconds", "restarts", "ok"), [(0.1, 0, False), (1.9, 0, False), (2.1, 0, True), (2.1, 3, False), (10.1, 3, True)]
+)
 def test_a_container_of_which_nothing_else_is_known_must_not_end_right_after_its_start(seconds: float, restarts: int, ok: bool) -> None:
     seen = sight(probes={}, container=("running",))
     assert seen.container is not None
     seen = replace(seen, container=replace(seen.container, running_since=NOW - seconds, restarts=restarts))
     assert judge(seen, scene(seen)).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("stable", "seconds", "restarts", "ok"),
+    [(None, 0.0, 0, True), (5, 4.9, 0, False), (5, 5.1, 0, True), (5, 5.1, 3, True), (5, 4.9, 3, False), (0, 0.0, 3, True)],
+)
+def test_stable_holds_on_top_of_the_probes(stable: t.Optional[int], seconds: float, restarts: int, ok: bool) -> None:
+    seen = sight({"web": {"status": 204}}, probes=WEB, container=("running",))
+    assert seen.container is not None
+    container = replace(seen.container, running_since=NOW - seconds, restarts=restarts)
+    seen = replace(seen, container=container, target=replace(seen.target, stable=stable))
+    found = judge(seen, scene(seen))
+    assert found.ok is ok
+    assert ok or found.reason.endswith(f"has just been {'restarted' if restarts else 'started'}: it must run for 5 s")
+
+
+def test_stable_holds_on_top_of_a_health_check() -> None:
+    seen = sight(probes={}, container=("running", "healthy"))
+    assert seen.container is not None
+    seen = replace(seen, container=replace(seen.container, running_since=NOW - 1.0), target=replace(seen.target, stable=2.0))
+    assert not judge(seen, scene(seen)).ok
 
 
 def test_the_container_must_run_whatever_the_port_says() -> None:

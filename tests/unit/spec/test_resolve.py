@@ -42,7 +42,7 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "restart": None,
         "stop_grace": None,
         "health": None,
-        "ready": {"probes": {}, "conditions": [], "together": [], "timeout": None},
+        "ready": {"probes": {}, "conditions": [], "together": [], "timeout": None, "stable": None, "crash_loop": None},
         "config": {},
         "advertised": {},
         "config_dir": None,
@@ -273,6 +273,8 @@ def test_probes_of_a_node(spec: Spec) -> None:
         ],
         "together": [],
         "timeout": 120,
+        "stable": None,
+        "crash_loop": None,
     }
 
 
