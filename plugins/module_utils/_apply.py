@@ -258,7 +258,9 @@ class Work:
                 self._stop(found, self._grace(step, found))
             if step.connect and wanted is not None:
                 self._connect(container, wanted)
-            if found.never_started:
+            if step.refresh and wanted is not None:
+                self._furnish(container, wanted)
+            elif found.never_started:
                 # Whoever created it may have died before its files were in.
                 self._complete(found, wanted)
         else:

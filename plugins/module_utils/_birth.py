@@ -14,9 +14,9 @@ import json
 import time
 import typing as t
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils._birth_check import check_volumes
 from ansible_collections.gravity.cluster.plugins.module_utils._birth_tool import PATIENCE, Maker
 from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     HOLDER,
@@ -29,6 +29,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     remove_container,
     writer_name,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._carrier import MOUNTS, carrier, owned
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import BirthFailed, EngineError, Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
@@ -40,6 +41,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     Spec,
     Volume,
     check_distinct,
+    check_twins,
     digest_of,
     part_of,
     plan,
@@ -47,14 +49,14 @@ from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     volume_from,
     volume_labels,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._held import held_by
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 with contextlib.suppress(ImportError):  # Engine() reports it
     import docker.errors
     from docker.types import LogConfig, Mount
 
-# Where the writer mounts the volumes, one folder each, and the volume that a genesis is copied from.
-MOUNTS = "/volumes"
+# Where the volume is mounted that a genesis is copied from.
 SOURCE = "/source"
 
 MEMORY = 2 * 1024**3
@@ -84,24 +86,26 @@ def ensure(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress, ch
         pending = {name for birth in births for name in birth.volumes}
         volumes = [volume for volume in list_volumes(engine, spec) if volume.name not in pending]
         decided = plan(spec, volumes)
-        if check_mode or not (decided.newborn or births):
-            return result_of(spec, decided, None, bool(births))
-        if wait_for_holders(births, spec, progress):
+        if not check_mode and wait_for_holders(births, spec, progress):
             continue
+        repaired = check_volumes(engine, spec, volumes, check_mode)
+        if check_mode or not (decided.newborn or births):
+            return result_of(spec, decided, None, bool(births), repaired)
         for birth in births:
             discard(engine, birth)
         made = give_birth(engine, spec, decided, progress) if decided.newborn else None
         if decided.newborn and made is None:
             continue  # another run was faster
-        return result_of(spec, decided, made, bool(births))
+        return result_of(spec, decided, made, bool(births), repaired)
 
 
-def result_of(spec: Spec, decided: Plan, made: t.Optional[Made], cleaned: bool) -> t.Dict[str, t.Any]:
-    """The module's result; without ``made`` the nodes to be born get placeholders."""
+def result_of(spec: Spec, decided: Plan, made: t.Optional[Made], cleaned: bool, repaired: t.Sequence[str] = ()) -> t.Dict[str, t.Any]:
+    """The module's result; without ``made`` the nodes to be born get placeholders. ``repaired`` are reasons."""
     unborn = {node.name: f"{UNBORN}-{node.name}" for node in decided.newborn}
     identities = made.identities if made else {**unborn, **decided.identities}
     digest = decided.digest or (made.digest if made else UNBORN)
     reasons = [f"{node.name}: {'joins the genesis' if decided.digest else 'born'}" for node in decided.newborn]
+    reasons[:0] = repaired
     if cleaned:
         reasons.insert(0, "removed what an unfinished birth had left")
     born = {node.volume: decided.digest for node in spec.nodes if node not in decided.newborn}
@@ -246,7 +250,7 @@ def open_birth(engine: Engine, spec: Spec, name: str, newborn: t.Sequence[Node])
 def read_shared(engine: Engine, spec: Spec, source: Volume) -> Shared:
     """The files that all nodes share, out of a volume that has them, through a container that is never started."""
     name = f"{spec.cluster}-birth-writer"
-    container = _carrier(engine, spec, name, [Mount(SOURCE, source.name, type="volume", read_only=True, no_copy=True)])
+    container = carrier(engine, spec, name, [Mount(SOURCE, source.name, type="volume", read_only=True, no_copy=True)])
     try:
         found = {path: engine.get(container, f"{SOURCE}/{path}") for path in spec.document.shared}
     finally:
@@ -264,27 +268,17 @@ def read_shared(engine: Engine, spec: Spec, source: Volume) -> Shared:
     return {path: content or b"" for path, content in shared.items()}
 
 
-def _carrier(engine: Engine, spec: Spec, name: str, mounts: t.Sequence[t.Any]) -> str:
-    with engine.translating(f"creating {name}"):
-        created = engine.api.create_container(
-            spec.image,
-            entrypoint=list(spec.hold[:1]),
-            name=name,
-            labels=labels.own(spec.cluster, "oneoff"),
-            host_config=engine.api.create_host_config(network_mode="none", cap_drop=["ALL"], mounts=list(mounts)),
-        )
-    return str(created["Id"])
-
-
 # ---------------------------------------------------------------------------------------------------------------------------------
 # Volumes
 
 
 def write_volumes(engine: Engine, spec: Spec, decided: Plan, made: Made, writer: str) -> None:
     """Make the volumes of the newborn nodes and fill them with one call."""
+    held = {name: held_by(files, made.digest) for name, files in made.files.items()}
+    check_twins({**decided.secrets, **{name: one.secrets for name, one in held.items()}})
 
     def create(node: Node) -> None:
-        marks = volume_labels(spec, node, made.digest, made.identities, decided.powers)
+        marks = volume_labels(spec, node, made.digest, made.identities, decided.powers, held[node.name])
         with engine.translating(f"creating volume {node.volume}"):
             created = engine.api.create_volume(node.volume, labels=marks)
         if (created.get("Labels") or {}) != marks:
@@ -292,18 +286,9 @@ def write_volumes(engine: Engine, spec: Spec, decided: Plan, made: Made, writer:
 
     each(decided.newborn, create)
     mounts = [Mount(f"{MOUNTS}/{node.name}", node.volume, type="volume", no_copy=True) for node in decided.newborn]
-    carrier = _carrier(engine, spec, writer, mounts)
+    container = carrier(engine, spec, writer, mounts)
     files: t.List[File] = []
     for node in decided.newborn:
         files += owned(f"{MOUNTS}/{node.name}", made.files[node.name], spec)
-    engine.put(carrier, "/", files)
-    remove_container(engine, carrier)
-
-
-def owned(root: str, files: t.Sequence[File], spec: Spec) -> t.List[File]:
-    """``files`` below ``root`` as the node's own, with their folders (which only the node may enter) before them."""
-    folders = {f"{root}/"}
-    for file in files:
-        folders.update(f"{root}/{parent}/" for parent in PurePosixPath(file.path).parents if str(parent) != ".")
-    entries = [File(folder, b"", 0o700, spec.uid, spec.gid) for folder in sorted(folders)]
-    return entries + [File(f"{root}/{file.path}", file.content, file.mode, spec.uid, spec.gid) for file in files]
+    engine.put(container, "/", files)
+    remove_container(engine, container)

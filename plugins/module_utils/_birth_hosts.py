@@ -28,6 +28,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._birth import (
     result_of,
     write_volumes,
 )
+from ansible_collections.gravity.cluster.plugins.module_utils._birth_check import check_volumes, marks_without_labels
 from ansible_collections.gravity.cluster.plugins.module_utils._birth_tool import Maker
 from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     Leftover,
@@ -59,15 +60,21 @@ Data = t.Dict[str, t.Any]
 Params = t.Mapping[str, t.Any]
 
 
-def look(params: Params, engine: Engine, _progress: Progress, _check_mode: bool) -> Data:
-    """``valid``: the volumes of a valid genesis; ``filled``: digest -> those of a birth that was only not committed. With their labels."""
+def look(params: Params, engine: Engine, _progress: Progress, check_mode: bool) -> Data:
+    """``valid``: the volumes of a valid genesis; ``filled``: digest -> those of a birth that was only not committed. With their labels.
+
+    ``keys``: by node, the marks of keys that no label names.
+    """
     births = find_births(engine, params["cluster"])
     with engine.translating("listing volumes"):
         items = engine.api.volumes(filters=labels.select(params["cluster"], "volume")).get("Volumes") or []
     found = {item["Name"]: {"Name": item["Name"], "Labels": item.get("Labels") or {}} for item in items}
     pending = {name for birth in births for name in birth.volumes}
     filled = {birth.digest: [found[name] for name in birth.volumes if name in found] for birth in births if birth.digest}
-    return {"changed": False, "valid": [found[name] for name in sorted(found) if name not in pending], "filled": filled}
+    valid = [found[name] for name in sorted(found) if name not in pending]
+    spec = spec_from(params)
+    keys = marks_without_labels(engine, spec, _volumes(spec, {"": valid}), check_mode)
+    return {"changed": False, "valid": valid, "filled": filled, "keys": {node: sorted(marks) for node, marks in keys.items()}}
 
 
 def make(params: Params, engine: Engine, progress: Progress, check_mode: bool) -> Data:
@@ -81,11 +88,13 @@ def make(params: Params, engine: Engine, progress: Progress, check_mode: bool) -
     valid = settled(looks)
     decided = plan(spec, _volumes(spec, valid))
     cleaned = check_mode or _clean(engine, spec, _digests(looks))
+    here = _volumes(spec, {params["host"]: valid[params["host"]]})
+    repaired = check_volumes(engine, spec, here, check_mode, _keys_elsewhere(spec, params["host"], valid, looks))
     own = _own(params, decided)
     newborn = [node.name for node in decided.newborn]
     result: Data = {"newborn": newborn, "valid": valid[params["host"]], "identities": {}, "parts": {}, "shared": {}}
     if check_mode or not decided.newborn:
-        return {**result, **result_of(spec, decided, None, bool(cleaned) and not check_mode)}
+        return {**result, **result_of(spec, decided, None, bool(cleaned) and not check_mode, repaired)}
     if decided.source and decided.source.host == params["host"]:
         result["shared"] = _texts(read_shared(engine, spec, decided.source))
     if own:
@@ -177,6 +186,18 @@ def _belongs(birth: Leftover, digests: t.Collection[str]) -> bool:
 def _volumes(spec: Spec, items: t.Mapping[str, t.Sequence[Data]]) -> t.List[Volume]:
     found = [volume_from(item, spec.flavor, host) for host, listed in items.items() for item in listed]
     return sorted((volume for volume in found if volume), key=lambda volume: (volume.host, volume.name))
+
+
+def _keys_elsewhere(spec: Spec, host: str, valid: t.Mapping[str, t.Sequence[Data]], looks: t.Mapping[str, Data]) -> t.Dict[str, t.Set[str]]:
+    """The marks of the keys on the other Docker hosts by node: those that labels name, and those that were read."""
+    keys: t.Dict[str, t.Set[str]] = {}
+    others = _volumes(spec, {other: listed for other, listed in valid.items() if other != host})
+    for volume in others:
+        keys[volume.node] = set(volume.held.secrets)
+    for other, one in looks.items():
+        for node, marks in one.get("keys", {}).items() if other != host else ():
+            keys.setdefault(node, set()).update(marks)
+    return keys
 
 
 def _first(decided: Plan) -> Node:

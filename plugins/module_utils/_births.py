@@ -50,13 +50,13 @@ def filled_name(birth_name: str, digest: str) -> str:
     return f"{birth_name}{FILLED}{digest[:16]}"
 
 
-def find_births(engine: Engine, cluster: str) -> t.List[Leftover]:
-    """The birth containers of a cluster, finished by nobody yet."""
+def find_births(engine: Engine, cluster: str, label: str = VOLUMES) -> t.List[Leftover]:
+    """The birth containers of a cluster, finished by nobody yet; with another ``label``, other one-off containers that have a holder."""
     births = []
     # A copy of one has the label too, and says nothing of the volumes.
     for item in Owner(engine, cluster).list("oneoff"):
         marks = item["Labels"]
-        if VOLUMES not in marks:
+        if label not in marks:
             continue
         births.append(
             Leftover(

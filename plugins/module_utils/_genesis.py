@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._assemble import mode_from, owner_from
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import BirthFailed, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._held import Held, held_from, is_key, key_marks, twins
 
 # The folder of the one-off container in which the tool works.
 WORK = "/birth"
@@ -46,6 +47,11 @@ class Take:
     path: str
     mode: int
     content: t.Optional[bytes] = field(default=None, repr=False)
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it is a key that the user supplies."""
+        return self.content is not None and is_key(self.mode)
 
 
 @dataclass(frozen=True)
@@ -172,11 +178,15 @@ class Volume:
     powers: t.Mapping[str, int]
     identities: t.Mapping[str, str] = field(default_factory=dict)
     host: str = ""
+    held: Held = field(default_factory=Held)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``newborn``: the nodes to be made; ``digest`` and ``source``: the genesis that they join, None for a new one."""
+    """``newborn``: the nodes to be made; ``digest`` and ``source``: the genesis that they join, None for a new one.
+
+    ``secrets`` are the marks of the keys that are there, by node.
+    """
 
     newborn: t.Tuple[Node, ...] = ()
     digest: t.Optional[str] = None
@@ -184,6 +194,7 @@ class Plan:
     powers: t.Mapping[str, int] = field(default_factory=dict)
     identities: t.Mapping[str, str] = field(default_factory=dict)
     warnings: t.Tuple[str, ...] = ()
+    secrets: t.Mapping[str, t.AbstractSet[str]] = field(default_factory=dict)
 
 
 def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> Spec:
@@ -194,6 +205,8 @@ def spec_from(params: t.Mapping[str, t.Any], hosts: t.Collection[str] = ()) -> S
         for value in values:
             if values.count(value) > 1:
                 raise Refused(f"genesis of {params['cluster']}: {what} {value} is listed twice: list it once")
+    supplied = {node.name: {one for file in node.files if file.is_key for one in key_marks(file.content or b"", "")} for node in nodes}
+    check_twins(supplied)
     document = _recipe_from(params["document"])
     if document.locked not in document.shared:
         raise Refused(
@@ -296,6 +309,7 @@ def volume_from(item: t.Mapping[str, t.Any], flavor: str, host: str = "") -> t.O
             powers={str(name): int(power) for name, power in birth["validators"].items()},
             identities={str(name): str(identity) for name, identity in (birth.get("identities") or {}).items()},
             host=host,
+            held=held_from(marks),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Refused(
@@ -359,6 +373,7 @@ def plan(spec: Spec, volumes: t.Sequence[Volume]) -> Plan:
         powers=born.powers,
         identities={node.name: identities[node.name] for node in spec.nodes if node.name in identities},
         warnings=tuple(warnings),
+        secrets={volume.node: volume.held.secrets for volume in volumes},
     )
 
 
@@ -473,6 +488,15 @@ def check_distinct(identities: t.Mapping[str, str]) -> None:
             raise Refused(f"{name}: has the identity of {other} ({identity[:18]}...): give each node keys of its own; no genesis was made")
 
 
+def check_twins(keys: t.Mapping[str, t.AbstractSet[str]]) -> None:
+    """Raise :class:`Refused` when two nodes have a key in common; ``keys`` are the marks of each node's."""
+    for one, other in twins(keys):
+        raise Refused(
+            f"{one} and {other}: have a key in common, and two nodes that sign with one key halt or fork a chain: "
+            "give each node keys of its own; no genesis was made"
+        )
+
+
 def merged(base: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> Data:
     """``base`` with ``more`` laid over it: objects are merged, everything else is replaced."""
     result = dict(base)
@@ -487,12 +511,16 @@ def digest_of(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()
 
 
-def volume_labels(spec: Spec, node: Node, digest: str, identities: t.Mapping[str, str], powers: t.Mapping[str, int]) -> t.Dict[str, str]:
+def volume_labels(
+    spec: Spec, node: Node, digest: str, identities: t.Mapping[str, str], powers: t.Mapping[str, int], held: t.Optional[Held] = None
+) -> t.Dict[str, str]:
     """Labels of a node's volume: they are the genesis lock. ``identities`` are those of all nodes that are known."""
     validators = {name: identities[name] for name in powers if name in identities}
     birth = json.dumps({"chain_id": spec.chain_id, "validators": dict(powers), "identities": validators}, separators=(",", ":"))
     identity = identities[node.name]
-    more = {"origin": spec.origin} if spec.origin else {}
-    return labels.own(
-        spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, genesis=digest, identity=identity, birth=birth, **more
-    )
+    more = {"genesis": digest, "identity": identity, "birth": birth}
+    if held:
+        more["held"] = held.text()
+    if spec.origin:
+        more["origin"] = spec.origin
+    return labels.own(spec.cluster, "volume", node=node.name, role=node.role, flavor=spec.flavor, **more)

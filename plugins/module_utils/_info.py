@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tarfile
 import time
 import typing as t
 from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels
-from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
-from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
-from ansible_collections.gravity.cluster.plugins.module_utils._observed import state_of
+from ansible_collections.gravity.cluster.plugins.module_utils._drift import drift_of
+from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, each
+from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._observed import ObservedContainer, ObservedVolume, state_of
 from ansible_collections.gravity.cluster.plugins.module_utils._ownership import inspect_own
 from ansible_collections.gravity.cluster.plugins.module_utils._probes import Prober, at_once
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
@@ -33,21 +35,40 @@ def work(params: t.Mapping[str, t.Any], engine: Engine, _progress: Progress, _ch
     else:
         targets = parse_targets(params["nodes"], engine.options.url)
     answers = _ask(targets, found, engine, params["rpc_timeout"])
+    there = labels_of_volumes(engine, params["cluster"])
+    volumes = list(there.values())
+    drifts = drift_by_container(engine, found, there) if params.get("drift") else {}
     now = time.time()
     nodes = {}
     for target in targets:
         data = found.get(target.container or "")
-        nodes[target.name] = {**_facts(target, data, now), **_answers(target, answers.get(target.name, {}))}
-    volumes = labels_of_volumes(engine, params["cluster"])
-    more = {"carried": carried(volumes, found)} if params["nodes"] is None else {}
-    return {"changed": False, "nodes": nodes, "validators": voters(volumes, found), **more}
+        more = {"drift": drifts.get(target.container or "", [])} if params.get("drift") else {}
+        nodes[target.name] = {**_facts(target, data, now), **_answers(target, answers.get(target.name, {})), **more}
+    whole = {"carried": carried(volumes, found)} if params["nodes"] is None else {}
+    return {"changed": False, "nodes": nodes, "validators": voters(volumes, found), **whole}
 
 
-def labels_of_volumes(engine: Engine, cluster: str) -> t.List[t.Mapping[str, str]]:
-    """The labels of the cluster's volumes on this Docker host."""
+def labels_of_volumes(engine: Engine, cluster: str) -> t.Dict[str, t.Mapping[str, str]]:
+    """The labels of the cluster's volumes on this Docker host, by volume."""
     with engine.translating(f"listing the volumes of {cluster}"):
         volumes = engine.api.volumes(filters=_labels.select(cluster, "volume")).get("Volumes") or []
-    return [volume.get("Labels") or {} for volume in volumes]
+    return {volume["Name"]: volume.get("Labels") or {} for volume in volumes}
+
+
+def drift_by_container(
+    engine: Engine, containers: t.Mapping[str, Inspection], volumes: t.Mapping[str, t.Mapping[str, str]]
+) -> t.Dict[str, t.List[str]]:
+    """What of the nodes' files is not what we wrote, in words, by container; of those that run, only what was written later is read."""
+    known = {name: ObservedVolume(name, marks) for name, marks in volumes.items()}
+
+    def look(name: str) -> t.List[str]:
+        one = ObservedContainer(name, containers[name])
+        # One may be removed meanwhile, and looking never fails because of what is seen.
+        with contextlib.suppress(ClusterError, tarfile.TarError):
+            return [drift.text for drift in drift_of(engine, one, known, quick=one.running)]
+        return []
+
+    return dict(zip(containers, each(list(containers), look)))
 
 
 def carried(volumes: t.Sequence[t.Mapping[str, str]], containers: t.Mapping[str, Inspection]) -> t.List[str]:

@@ -20,6 +20,7 @@ DEFINED = PREFIX + "defined"  # JSON list: the aspects of a container that its d
 GENESIS = PREFIX + "genesis"  # sha256 of the genesis that a volume or container belongs to
 IDENTITY = PREFIX + "identity"  # the node's public identity, for its peers
 BIRTH = PREFIX + "birth"  # JSON: what the genesis was made from
+HELD = PREFIX + "held"  # JSON: digests of the files in a volume that nobody changes: keys, and what all nodes share
 INPUTS = PREFIX + "inputs"  # sha256 of what an image was assembled or built from
 
 

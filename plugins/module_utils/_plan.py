@@ -101,6 +101,8 @@ class Step:
     changes: t.Mapping[str, Change] = field(default_factory=dict)
     # It would have to go down, and is kept running for now.
     deferred: bool = False
+    # Its config files are written anew before it is started.
+    refresh: bool = False
 
     @property
     def goes_down(self) -> bool:

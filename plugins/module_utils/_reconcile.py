@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils._apply import Applied, Outcome, apply
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import file_digests
+from ansible_collections.gravity.cluster.plugins.module_utils._before_start import without_drift
 from ansible_collections.gravity.cluster.plugins.module_utils._births import discard_unfinished
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import readable_by_all
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
@@ -126,12 +127,13 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     request = parse_request(params, problems)
     refuse(problems)
     images = [one.image for one in request.containers] if request.state in DEFINING else []
-    volumes = request.purge or (bool(request.containers) and request.state in DEFINING)
+    volumes = request.purge or request.state in DEFINING
     names = [one.name for one in request.containers]
     observed = observe(engine, request.cluster, images, volumes, request.concurrency, names)
     request = with_image_volumes(request, observed)
     steps = plan(request, observed)
     around = look_around(engine, request.cluster, observed, steps)
+    steps, notes = without_drift(engine, request, observed, steps, check_mode, problems)
     check(request, observed, steps, around, problems)
     # In check mode nothing made the images that an earlier task of the same run would have made.
     doubts = Problems()
@@ -148,7 +150,7 @@ def reconcile(params: t.Mapping[str, t.Any], engine: Engine, progress: Progress,
     result = report(steps, applied, diff)
     if applied.failed or applied.failures:
         raise ApplyFailed(failure(request, applied), **result)
-    return {**result, "warnings": [*doubts.lines, *left_behind(steps, request), *applied.warnings]}
+    return {**result, "warnings": [*doubts.lines, *notes, *left_behind(steps, request), *applied.warnings]}
 
 
 def parse_request(params: t.Mapping[str, t.Any], problems: Problems) -> Request:

@@ -59,6 +59,12 @@ options:
     description: Seconds that a node may take to answer.
     type: float
     default: 2
+  drift:
+    description:
+      - Whether to compare the files that were written for each node with what is there; see RV(nodes.drift).
+      - Of a node that runs, only files that were written later are read.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -159,6 +165,12 @@ nodes:
       description: Why a probe has no answer, or not the expected HTTP status (one line); null when all is well or there are no probes.
       type: str
       returned: always
+    drift:
+      description: Config files, files of the genesis and keys that are not what was written for the node, one line each.
+      type: list
+      elements: str
+      returned: with O(drift)
+      sample: [file /data/config/app.toml was changed]
 """
 
 import typing as t
@@ -180,6 +192,7 @@ ARGUMENTS: t.Dict[str, t.Dict[str, t.Any]] = {
     "cluster": {"type": "str", "required": True},
     "nodes": {"type": "list", "elements": "dict", "options": NODE},
     "rpc_timeout": {"type": "float", "default": 2},
+    "drift": {"type": "bool", "default": False},
 }
 
 

@@ -110,14 +110,15 @@ def status_rows(
 
     ``nodes`` are ``gravity_node`` variables, ``info`` maps node names to what ``cluster_info`` or ``rpc_ready`` says of
     them. ``wide`` adds image, uptime and restarts; ``addresses`` as for :func:`status_records`.
+    Where files are not what was written for a node, a last column names them.
     """
     columns = ["node", "role", "host", "address", "rpc", "state", "height", "peers"]
     if wide:
         columns += ["image", "uptime", "restarts"]
-    return {
-        "columns": columns,
-        "rows": [[_field(record, column) for column in columns] for record in status_records(nodes, info, addresses)],
-    }
+    records = status_records(nodes, info, addresses)
+    if any(record.get("drift") for record in records):
+        columns.append("drift")
+    return {"columns": columns, "rows": [[_field(record, column) for column in columns] for record in records]}
 
 
 def plan_rows(results: t.Sequence[t.Mapping[str, t.Any]]) -> t.Dict[str, t.Any]:
@@ -172,6 +173,8 @@ def _field(record: t.Mapping[str, t.Any], column: str) -> t.Any:
         return record.get("rpc_url")
     if column == "uptime":
         return duration(record.get("uptime_seconds"))
+    if column == "drift":
+        return "; ".join(record.get("drift") or [])
     return record.get(column)
 
 

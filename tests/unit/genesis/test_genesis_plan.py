@@ -49,8 +49,13 @@ def test_first_birth_makes_every_node() -> None:
 
 def test_after_the_birth_nothing_is_made() -> None:
     there = volumes(FOUR)
+    names = [node.name for node in FOUR.nodes]
     assert plan(FOUR, there) == Plan(
-        digest=DIGEST, source=there[0], powers=FOUR.powers, identities={f"node_{number}": f"id-node_{number}" for number in range(4)}
+        digest=DIGEST,
+        source=there[0],
+        powers=FOUR.powers,
+        identities={name: f"id-{name}" for name in names},
+        secrets=dict.fromkeys(names, frozenset()),
     )
 
 

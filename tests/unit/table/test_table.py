@@ -62,6 +62,13 @@ def test_the_table_of_nodes() -> None:
     ]
 
 
+def test_files_that_were_changed_have_a_column() -> None:
+    table = status_rows(NODES, {"node_0": {**INFO["node_0"], "drift": ["file /a was changed", "the key /b is gone"]}})
+    assert table["columns"][-1] == "drift"
+    assert [row[-1] for row in table["rows"]] == ["file /a was changed; the key /b is gone", ""]
+    assert status_records(NODES, {"node_0": {"drift": []}})[0]["drift"] == []
+
+
 def test_the_wide_table_fits_120_columns() -> None:
     table = status_rows(NODES, INFO, wide=True)
     assert table["columns"][-3:] == ["image", "uptime", "restarts"]
