@@ -203,12 +203,56 @@ options:
         description: Whether the root filesystem is read-only. The default is V(true).
         type: bool
       restart:
-        description: When the Engine restarts the container. The default is V(unless-stopped).
+        description: When the Engine restarts the container. V(no), V(always), V(on-failure), V(on-failure:5) or V(unless-stopped),
+          which is the default.
         type: str
-        choices: ['no', always, on-failure, unless-stopped]
       stop_grace:
         description: Time to end before the container is killed, seconds or V(1m30s). The default is 30 seconds.
         type: raw
+      stop_signal:
+        description: Signal that asks the container to stop, such as V(SIGINT). The default is the image's.
+        type: str
+      init:
+        description: Whether the Engine's init runs as the first process. The default is V(true).
+        type: bool
+      hostname:
+        description: Host name inside the container. The default is the node's name.
+        type: str
+      extra_hosts:
+        description: Name to address, for the container's hosts file. The address V(host-gateway) is the Docker host.
+        type: dict
+      working_dir:
+        description: Folder that the process starts in. The default is the image's.
+        type: str
+      group_add:
+        description: More groups of the process, by number, or by name in the image.
+        type: list
+        elements: str
+      sysctls:
+        description: Kernel parameters that the container has for itself, such as C(net.core.somaxconn).
+        type: dict
+      shm_size:
+        description: Size of C(/dev/shm), such as V(256m). The default is V(64m).
+        type: str
+      log:
+        description: Rotation of the container's log, C(max_size) (default V(10m)) and C(max_file) (default V(3)).
+        type: dict
+      security_opt:
+        description: Security options, V(seccomp=unconfined), V(apparmor=profile), V(label=option), V(no-new-privileges=false).
+        type: list
+        elements: str
+      devices:
+        description: Devices of the Docker host, such as V(/dev/fuse) or V(/dev/ttyUSB0:/dev/tty0:rw).
+        type: list
+        elements: str
+      gpus:
+        description: GPUs, V(all), a number, or some of them as V(device=0,1).
+        type: str
+      binds:
+        description: Files and folders of the Docker host, mappings with C(source), C(target) and C(read_only) (default V(true)), or
+          V(/srv/data:/data), writable with V(:rw). They must be there. Whatever may write them changes the Docker host.
+        type: list
+        elements: raw
       health:
         description: Health check, C(test), C(interval), C(timeout), C(retries) and C(start_period).
         type: dict

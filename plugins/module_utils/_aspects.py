@@ -37,17 +37,21 @@ def aspects(config: t.Mapping[str, t.Any], host: t.Mapping[str, t.Any]) -> t.Dic
         "entrypoint": entrypoint(config),
         "user": config.get("User"),
         "hostname": config.get("Hostname"),
+        "working directory": config.get("WorkingDir"),
         "stop signal": config.get("StopSignal"),
         "stop grace": seconds(config.get("StopTimeout")),
         "read-only root": flag(host.get("ReadonlyRootfs")),
         "init process": flag(host.get("Init")),
         "memory": size(host.get("Memory")),
+        "shared memory": size(host.get("ShmSize")),
         "cpus": share(host.get("NanoCpus")),
         "pids limit": host.get("PidsLimit"),
         "network": host.get("NetworkMode"),
         "restart policy": policy(host.get("RestartPolicy")),
         "log": logging(host.get("LogConfig")),
-        "security options": ", ".join(sorted(option.replace(":true", "") for option in host.get("SecurityOpt") or [])),
+        "security options": ", ".join(security(host.get("SecurityOpt"))),
+        "groups": ", ".join(sorted(host.get("GroupAdd") or [])),
+        "GPUs": gpus(host.get("DeviceRequests")),
         "dropped capabilities": ", ".join(capabilities(host.get("CapDrop"))),
         "added capabilities": ", ".join(capabilities(host.get("CapAdd"))),
     }
@@ -83,9 +87,12 @@ def host_entries(host: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         if places:
             found[f"port {key}"] = ", ".join(sorted(places))
     for target, source, read_only in mounts(host):
-        found[f"volume at {target}"] = source + (" (read-only)" if read_only else "")
+        # A path is the Docker host's own; volumes have names.
+        found[f"{'bind mount' if source.startswith('/') else 'volume'} at {target}"] = source + (" (read-only)" if read_only else "")
     for target, options in (host.get("Tmpfs") or {}).items():
         found[f"tmpfs {target}"] = options or "plain"
+    for device in host.get("Devices") or []:
+        found[f"device {device.get('PathInContainer')}"] = f"{device.get('PathOnHost')} {device.get('CgroupPermissions')}"
     for limit in host.get("Ulimits") or []:
         found[f"ulimit {limit.get('Name')}"] = f"{limit.get('Soft')}:{limit.get('Hard')}"
     for key, value in (host.get("Sysctls") or {}).items():
@@ -98,7 +105,7 @@ def host_entries(host: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 
 def mounts(host: t.Mapping[str, t.Any]) -> t.Iterator[t.Tuple[str, str, bool]]:
-    """Target, source and whether it is read-only, of each volume; it may be written as ``Mounts`` or as text in ``Binds``."""
+    """Target, source and whether it is read-only, of each mount; it may be written as ``Mounts`` or as text in ``Binds``."""
     for mount in host.get("Mounts") or []:
         yield mount.get("Target") or "", mount.get("Source") or "", bool(mount.get("ReadOnly"))
     for bind in host.get("Binds") or []:
@@ -227,6 +234,21 @@ def entrypoint(config: t.Mapping[str, t.Any]) -> t.Optional[str]:
         return None
     value = config["Entrypoint"] or []
     return words([] if list(value) == [""] else value)
+
+
+def security(value: t.Optional[t.Sequence[str]]) -> t.List[str]:
+    """Security options in one form: the Engine takes a colon or an equals sign, and "true" is what a bare name means."""
+    options = (re.sub("^([a-z-]+):", r"\1=", option) for option in value or [])
+    return sorted(option.removesuffix("=true") for option in options)
+
+
+def gpus(value: t.Optional[t.Sequence[t.Mapping[str, t.Any]]]) -> t.Optional[str]:
+    """The GPUs that a container asks for: how many, or which."""
+    for request in value or []:
+        if any("gpu" in capabilities for capabilities in request.get("Capabilities") or []):
+            ids = request.get("DeviceIDs") or []
+            return "device=" + ",".join(ids) if ids else "all" if request.get("Count") == -1 else str(request.get("Count"))
+    return None
 
 
 def capabilities(value: t.Optional[t.Sequence[str]]) -> t.List[str]:

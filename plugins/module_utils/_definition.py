@@ -50,6 +50,24 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Bind:
+    """A file or folder of the Docker host and where it is mounted."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of the Docker host, where the container sees it, and with which rights (of ``rwm``)."""
+
+    source: str
+    target: str
+    rights: str = "rwm"
+
+
+@dataclass(frozen=True)
 class ConfigFile:
     """A file that is written into the container before it starts; ``mode`` is octal text such as ``0644``."""
 
@@ -153,6 +171,14 @@ class ContainerDefinition:
     ulimits: t.Mapping[str, t.Tuple[int, int]] = field(default_factory=dict)
     sysctls: t.Mapping[str, str] = field(default_factory=dict)
     extra_hosts: t.Mapping[str, str] = field(default_factory=dict)
+    working_dir: t.Optional[str] = None
+    shm_size: t.Optional[int] = None
+    group_add: t.Tuple[str, ...] = ()
+    security_opt: t.Tuple[str, ...] = ()
+    devices: t.Tuple[Device, ...] = ()
+    # How many GPUs (-1: all), and which.
+    gpus: t.Optional[t.Tuple[int, t.Tuple[str, ...]]] = None
+    binds: t.Tuple[Bind, ...] = ()
     genesis: t.Optional[str] = None
     # The spec that it is made from now; not compared.
     origin: t.Optional[str] = None
@@ -174,9 +200,10 @@ class ContainerDefinition:
             more["origin"] = self.origin
         return labels.own(cluster, kind, **{key: value for key, value in more.items() if value})
 
-    def mount_of(self, path: str) -> t.Optional[t.Union[Volume, str]]:
-        """What ``path`` lies on: a volume, the target of a tmpfs, or None for the root file system."""
-        places: t.Dict[str, t.Union[Volume, str]] = {target: target for target in self.tmpfs}
+    def mount_of(self, path: str) -> t.Optional[t.Union[Volume, Bind, str]]:
+        """What ``path`` lies on: a volume, a bind mount, the target of a tmpfs, or None for the root file system."""
+        places: t.Dict[str, t.Union[Volume, Bind, str]] = {target: target for target in self.tmpfs}
+        places.update({bind.target: bind for bind in self.binds})
         places.update({volume.target: volume for volume in self.volumes})
         return next((places[place] for place in grammar.parents(path) if place in places), None)
 
@@ -194,7 +221,7 @@ class ContainerDefinition:
             "ReadonlyRootfs": self.read_only,
             "Init": self.init,
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": self.security_options(),
             "RestartPolicy": {"Name": self.restart, "MaximumRetryCount": self.restart_tries},
             "LogConfig": {"Type": "json-file", "Config": dict(self.log)},
         }
@@ -205,6 +232,7 @@ class ContainerDefinition:
             "Env": [f"{key}={value}" for key, value in self.env.items()] or None,
             "User": self.user,
             "Hostname": self.hostname,
+            "WorkingDir": self.working_dir,
             "StopSignal": self.stop_signal,
             "Healthcheck": dict(self.health) if self.health else None,
             "ExposedPorts": {port.key: {} for port in self.ports} or None,
@@ -226,7 +254,8 @@ class ContainerDefinition:
                     "VolumeOptions": {"Labels": self.own_labels(cluster, "volume")},
                 }
                 for volume in self.volumes
-            ],
+            ]
+            + [{"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": bind.read_only} for bind in self.binds],
             "Tmpfs": dict(self.tmpfs),
             "CapAdd": list(self.cap_add),
             "Memory": self.memory,
@@ -238,6 +267,13 @@ class ContainerDefinition:
             "Sysctls": dict(self.sysctls),
             "ExtraHosts": [f"{name}:{address}" for name, address in sorted(self.extra_hosts.items())],
             "NetworkMode": network,
+            "ShmSize": self.shm_size,
+            "GroupAdd": list(self.group_add),
+            "Devices": [
+                {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.rights}
+                for device in self.devices
+            ],
+            "DeviceRequests": self.device_requests(),
         }
         host.update({key: value for key, value in optional.items() if value})
         if network:
@@ -245,6 +281,18 @@ class ContainerDefinition:
         # What is defined now; a later definition that leaves something out can tell that it was once set.
         all_labels[labels.DEFINED] = json.dumps(sorted(aspects(config, host)))
         return config
+
+    def security_options(self) -> t.List[str]:
+        """The Engine's security options. No process gets new privileges, unless the definition says that it may."""
+        given = [option for option in self.security_opt if not option.startswith("no-new-privileges")]
+        return [*([] if "no-new-privileges=false" in self.security_opt else ["no-new-privileges"]), *given]
+
+    def device_requests(self) -> t.List[t.Dict[str, t.Any]]:
+        """The Engine's form of a request for GPUs."""
+        if self.gpus is None:
+            return []
+        count, ids = self.gpus
+        return [{"Driver": "", "Count": count, "DeviceIDs": list(ids) or None, "Capabilities": [["gpu"]], "Options": {}}]
 
     def endpoint(self) -> t.Dict[str, t.Any]:
         """The settings with which this container joins the network of its cluster."""

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
+from ansible_collections.gravity.cluster.plugins.module_utils import _settings as settings
 from ansible_collections.gravity.cluster.plugins.module_utils._definition import (
+    Bind,
     ConfigFile,
     ContainerDefinition,
+    Device,
     NetworkDefinition,
     Port,
     Volume,
@@ -24,7 +27,6 @@ Value = t.TypeVar("Value")
 
 # Folders in memory that a container with a read-only root gets unless its definition says otherwise.
 SCRATCH = ("/tmp",)  # noqa: S108 - inside the container
-RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -75,6 +77,10 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         results = [problems.attempt(thing, lambda value=value: convert(value)) for value in item.get(key) or []]  # type: ignore[misc]
         return tuple(result for result in results if result is not None)
 
+    def optional(key: str, parse: t.Callable[[t.Any], Value]) -> t.Optional[Value]:
+        """What is meant by an option; one that is empty is not given."""
+        return problems.attempt(thing, lambda: meant(key, parse, item[key])) if item.get(key) not in (None, "") else None
+
     name = object_name(item.get("name"), "container name")
     node = str(item.get("node") or name)
     image = item.get("image")
@@ -85,7 +91,6 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
     if tmpfs is None:
         tmpfs = list(SCRATCH) if read_only else []
     restart, tries = checked(lambda: restart_policy(item.get("restart")), ("unless-stopped", 0))
-    log = item.get("log") or {}
     definition = ContainerDefinition(
         name=name,
         node=node,
@@ -97,7 +102,7 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         entrypoint=words(item.get("entrypoint")),
         env=checked(lambda: environment(item.get("env")), {}),
         user=str(item["user"]) if item.get("user") is not None else None,
-        hostname=item.get("hostname"),
+        hostname=optional("hostname", settings.hostname),
         network_ip=checked(lambda: address(item.get("network_ip")), None),
         aliases=tuple(str(alias) for alias in item.get("aliases") or []),
         ports=listed("ports", port),
@@ -114,12 +119,19 @@ def parse_container(item: Plain, thing: str, problems: Problems) -> ContainerDef
         restart=restart,
         restart_tries=tries,
         stop_grace=checked(lambda: grace(item.get("stop_grace")), 30),
-        stop_signal=item.get("stop_signal"),
+        stop_signal=optional("stop_signal", settings.signal),
         health=checked(lambda: health(item.get("health")), None),
-        log={"max-size": str(log.get("max_size") or "10m"), "max-file": str(log.get("max_file") or 3)},
+        log=checked(lambda: rotation(item.get("log") or {}), {}),
         ulimits=checked(lambda: ulimits(item.get("ulimits")), {}),
-        sysctls=checked(lambda: texts(item.get("sysctls"), "sysctl"), {}),
-        extra_hosts=checked(lambda: texts(item.get("extra_hosts"), "extra host"), {}),
+        sysctls=checked(lambda: sysctls(item.get("sysctls")), {}),
+        extra_hosts=checked(lambda: extra_hosts(item.get("extra_hosts")), {}),
+        working_dir=optional("working_dir", settings.working_dir),
+        shm_size=optional("shm_size", settings.shared_memory),
+        group_add=listed("group_add", lambda value: meant("group_add", settings.group, value)),
+        security_opt=listed("security_opt", lambda value: meant("security_opt", settings.security_option, value)),
+        devices=listed("devices", lambda value: Device(*meant("devices", settings.device, value))),
+        gpus=optional("gpus", settings.gpus),
+        binds=listed("binds", bind),
         genesis=item.get("genesis"),
     )
     problems.attempt(thing, lambda: mounted_once(definition))
@@ -206,6 +218,8 @@ def writable(definition: ContainerDefinition, file: ConfigFile) -> None:
     place = definition.mount_of(file.path)
     if isinstance(place, str):
         raise Mistake(f"file {file.path} lies on the tmpfs {place}, which is empty at every start: put it on a volume")
+    if isinstance(place, Bind):
+        raise Mistake(f"file {file.path} lies on {place.source} of the Docker host, which is not the node's own: put it on a volume")
     if isinstance(place, Volume) and place.target == file.path:
         raise Mistake(f"file {file.path} is also where volume {place.name} is mounted: choose a path below it")
     if place is None and definition.read_only:
@@ -214,7 +228,7 @@ def writable(definition: ContainerDefinition, file: ConfigFile) -> None:
 
 def mounted_once(definition: ContainerDefinition) -> None:
     """Raise :class:`Mistake` when two things are mounted at one place, where one would hide the other."""
-    targets = [*definition.tmpfs, *(volume.target for volume in definition.volumes)]
+    targets = [*definition.tmpfs, *(volume.target for volume in definition.volumes), *(bind.target for bind in definition.binds)]
     twice = next((target for target in targets if targets.count(target) > 1), None)
     if twice is not None:
         raise Mistake(f"two things are mounted on {twice}: keep one of them")
@@ -378,14 +392,33 @@ def capability(value: t.Any) -> str:
 
 
 def restart_policy(value: t.Any) -> t.Tuple[str, int]:
-    """Name and number of tries, from text like ``on-failure:5``. YAML reads a bare ``no`` as false."""
-    if value is None:
-        return "unless-stopped", 0
-    name, _colon, tries = ("no" if value is False else str(value)).partition(":")
-    name = "no" if name.lower() == "false" else name
-    if name not in RESTART_POLICIES or (tries and (name != "on-failure" or not tries.isdigit())):
-        raise Mistake(f"restart {value} is unknown: choose {', '.join(RESTART_POLICIES)} or on-failure:5")
-    return name, int(tries or 0)
+    """Name and number of tries; the default is to start again whatever ended the process."""
+    return ("unless-stopped", 0) if value is None else meant("restart", settings.restart, value)
+
+
+def rotation(value: Plain) -> t.Dict[str, str]:
+    """Options of the Engine's log driver."""
+    size = meant("log.max_size", settings.log_size, value.get("max_size") or "10m")
+    return {"max-size": size, "max-file": str(positive(value.get("max_file"), "max_file of the log") or 3)}
+
+
+def sysctls(value: t.Optional[Plain]) -> t.Dict[str, str]:
+    """Kernel parameters that a container has for itself."""
+    return {meant("sysctls", settings.sysctl, name): text for name, text in texts(value, "sysctl").items()}
+
+
+def extra_hosts(value: t.Optional[Plain]) -> t.Dict[str, str]:
+    """Name to address, for the hosts file."""
+    found = texts(value, "extra host")
+    address = settings.host_address
+    return {meant("extra_hosts", settings.hostname, name): meant(f"extra host {name}", address, found[name]) for name in found}
+
+
+def bind(value: Plain) -> Bind:
+    """A bind mount; raises :class:`Mistake`."""
+    source = meant("source of a bind mount", settings.host_path, value.get("source"))
+    target = meant(f"target of the bind mount of {source}", grammar.path, value.get("target"))
+    return Bind(source, target, True if value.get("read_only") is None else bool(value["read_only"]))
 
 
 def duration(value: t.Any, what: str) -> t.Optional[int]:

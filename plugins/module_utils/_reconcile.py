@@ -35,6 +35,11 @@ VOLUME: Options = {
     "target": {"type": "str", "required": True},
     "read_only": {"type": "bool", "default": False},
 }
+BIND: Options = {
+    "source": {"type": "str", "required": True},
+    "target": {"type": "str", "required": True},
+    "read_only": {"type": "bool", "default": True},
+}
 FILE: Options = {
     "path": {"type": "str", "required": True},
     "content": {"type": "str", "required": True},
@@ -81,6 +86,13 @@ CONTAINER: Options = {
     "ulimits": {"type": "dict", "default": {}},
     "sysctls": {"type": "dict", "default": {}},
     "extra_hosts": {"type": "dict", "default": {}},
+    "working_dir": {"type": "str"},
+    "shm_size": {"type": "str"},
+    "group_add": {"type": "list", "elements": "str", "default": []},
+    "security_opt": {"type": "list", "elements": "str", "default": []},
+    "devices": {"type": "list", "elements": "str", "default": []},
+    "gpus": {"type": "str"},
+    "binds": {"type": "list", "elements": "dict", "default": [], "options": BIND},
     "genesis": {"type": "str"},
 }
 NETWORK: Options = {

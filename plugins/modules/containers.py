@@ -290,13 +290,56 @@ options:
         type: dict
         default: {}
       sysctls:
-        description: Kernel parameters of the container.
+        description: Kernel parameters of the container, of those that it has for itself.
         type: dict
         default: {}
       extra_hosts:
-        description: Name to address, for the container's hosts file.
+        description: Name to address, for the container's hosts file. The address V(host-gateway) is the Docker host.
         type: dict
         default: {}
+      working_dir:
+        description: Folder that its process starts in.
+        type: str
+      shm_size:
+        description: Size of C(/dev/shm), such as V(256m).
+        type: str
+      group_add:
+        description: More groups of its process, by number, or by name in the image.
+        type: list
+        elements: str
+        default: []
+      security_opt:
+        description: Security options, V(no-new-privileges=false), V(seccomp=unconfined), V(apparmor=profile) or V(label=option).
+        type: list
+        elements: str
+        default: []
+      devices:
+        description: Devices of the Docker host, such as V(/dev/fuse) or V(/dev/ttyUSB0:/dev/tty0:rw).
+        type: list
+        elements: str
+        default: []
+      gpus:
+        description: GPUs, V(all), a number, or some of them as V(device=0,1).
+        type: str
+      binds:
+        description:
+          - Files and folders of the Docker host. They must be there, and whatever may write them changes the Docker host.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          source:
+            description: Absolute path on the Docker host.
+            type: str
+            required: true
+          target:
+            description: Where it is mounted.
+            type: str
+            required: true
+          read_only:
+            description: Whether it is mounted read-only.
+            type: bool
+            default: true
       genesis:
         description: Digest of the genesis that it belongs to. Volumes of another genesis are refused.
         type: str

@@ -43,6 +43,7 @@ CONFIG = {
     "Entrypoint": "entrypoint",
     "Cmd": "command",
     "Hostname": "hostname",
+    "WorkingDir": "working_dir",
     "StopSignal": "stop_signal",
 }
 HOST = {
@@ -54,6 +55,7 @@ HOST = {
     "PidsLimit": "pids_limit",
     "Sysctls": "sysctls",
     "ExtraHosts": "extra_hosts",
+    "GroupAdd": "group_add",
 }
 # What is said of every service itself, also where it is the same for all.
 OWN = ("container_name", "hostname", "networks", "ports", "volumes", "labels")
@@ -90,6 +92,9 @@ def undeployed(
         inside = [file.path for file in one.files if one.mount_of(file.path) is None]
         if inside:
             lines.append(f"{one.node}: file {inside[0]} lies in the container itself, where compose cannot write it: put it on a volume")
+            continue
+        if one.gpus is not None:
+            lines.append(f"{one.node}: a compose file of version {VERSION} cannot ask for GPUs: leave `gpus` out")
             continue
         reason = _lacks(one, is_unborn, step_of.get(one.node, {}), missing)
         if reason:
@@ -160,6 +165,8 @@ def service(one: ContainerDefinition, cluster: str, network: NetworkDefinition, 
         "cpus": cpus(host.get("NanoCpus")),
         "mem_limit": size(host.get("Memory")),
         "memswap_limit": size(host.get("MemorySwap")),
+        "shm_size": size(host.get("ShmSize")),
+        "devices": [f"{device.source}:{device.target}:{device.rights}" for device in one.devices] or None,
         "ulimits": {limit["Name"]: {"soft": limit["Soft"], "hard": limit["Hard"]} for limit in host.get("Ulimits") or []} or None,
         "tmpfs": [f"{target}:{options}" if options else target for target, options in (host.get("Tmpfs") or {}).items()] or None,
         "restart": policy(host["RestartPolicy"]),

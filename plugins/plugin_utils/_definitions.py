@@ -14,7 +14,13 @@ Data = t.Dict[str, t.Any]
 RESOURCES: t.Mapping[str, t.Any] = {"cpus": 1.0, "memory": "1g", "pids": 512}
 
 # Fields of a node that replace the flavor's word when the spec sets them.
-REPLACED = ("command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")
+REPLACED = (
+    *("command", "entrypoint", "user", "read_only", "restart", "stop_grace", "stop_signal", "init", "health"),
+    *("hostname", "working_dir", "shm_size", "gpus"),
+)
+# Fields that are merged with the flavor's, key by key, and lists that are added to it.
+MAPPED = ("env", "labels", "ulimits", "sysctls", "extra_hosts")
+LISTED = ("cap_add", "group_add", "security_opt", "devices")
 
 
 def container_definitions(partials: t.Sequence[Data], nodes: t.Sequence[Data]) -> t.List[Data]:
@@ -94,8 +100,10 @@ def _definition(partial: Data, node: Data) -> Data:
         "files": [*(partial.get("files") or []), *(node.get("files") or [])],
         "tmpfs": _tmpfs(partial, node),
         "labels": {**(partial.get("labels") or {}), **{key: str(value) for key, value in (node.get("labels") or {}).items()}},
-        "ulimits": {**(partial.get("ulimits") or {}), **(node.get("ulimits") or {})},
-        "cap_add": _unique([*(partial.get("cap_add") or []), *(node.get("cap_add") or [])]),
+        **{key: {**(partial.get(key) or {}), **(node.get(key) or {})} for key in ("ulimits", "sysctls", "extra_hosts")},
+        **{key: _unique([*(partial.get(key) or []), *(node.get(key) or [])]) for key in LISTED},
+        "binds": [*(partial.get("binds") or []), *(node.get("binds") or [])],
+        "log": {**(partial.get("log") or {}), **_given(node.get("log") or {})} or None,
         **resources,
     }
     definition.update({key: node[key] for key in REPLACED if node.get(key) is not None})
@@ -107,7 +115,7 @@ def _tmpfs(partial: Data, node: Data) -> t.Optional[t.List[str]]:
     given = [layer["tmpfs"] for layer in (partial, node) if layer.get("tmpfs") is not None]
     if given:
         return list({entry.partition(":")[0]: entry for entries in given for entry in entries}.values())
-    targets = [volume["target"] for layer in (partial, node) for volume in layer.get("volumes") or []]
+    targets = [mount["target"] for layer in (partial, node) for key in ("volumes", "binds") for mount in layer.get(key) or []]
     return [] if any(target in targets for target in SCRATCH) else None
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.plugin_utils._compose_words import in_our_words
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import PYDANTIC_IMPORT_ERROR, BaseModel, ValidationError
-from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_model import Spec
+from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_model import NodeFields, Spec
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_resolve import resolve
 
@@ -64,7 +65,7 @@ def _tell(error: t.Any, problems: Problems) -> None:
     path: Path = tuple(part for part in error["loc"] if part != "[key]")
     what, context, got = error["type"], error.get("ctx") or {}, _found(path, error.get("input"))
     if what == "extra_forbidden":
-        problems.add(path, f"unknown key; {nearest(str(path[-1]), _keys(path[:-1]))}")
+        problems.add(path, f"unknown key; {_remedy(path)}")
     elif what == "spec":
         problems.add(path, context["text"])
     elif path == ("nodes",) and (what in ("missing", "too_short") or error["input"] is None):
@@ -86,8 +87,15 @@ def _found(path: Path, value: t.Any) -> str:
     return kind(value)
 
 
-def _keys(path: Path) -> t.List[str]:
-    """The keys that the spec knows in the mapping at ``path``."""
+def _remedy(path: Path) -> str:
+    """What to write instead of the unknown key at the end of ``path``."""
+    model, key = _model(path[:-1]), str(path[-1])
+    names = ["Node"] if issubclass(model, NodeFields) else [model.__name__]
+    return in_our_words(names, key) or nearest(key, [field.alias or name for name, field in model.model_fields.items()])
+
+
+def _model(path: Path) -> t.Any:
+    """The model of the mapping at ``path``."""
     here: t.Any = Spec
     for part in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
@@ -95,7 +103,7 @@ def _keys(path: Path) -> t.List[str]:
         else:
             here = t.get_args(here)[-1]
         here = _bare(here)
-    return [field.alias or key for key, field in here.model_fields.items()]
+    return here
 
 
 def _bare(annotation: t.Any) -> t.Any:

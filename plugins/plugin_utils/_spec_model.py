@@ -23,34 +23,47 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     Anything,
     Capability,
     ConditionValue,
+    Device,
     EnvName,
+    Gpus,
+    Group,
     HealthTest,
     HostAddress,
+    Hostname,
+    HostPath,
     ImageName,
     Ip,
     LabelKey,
+    LogSize,
     Memory,
     Mode,
     Name,
     Port,
     PortOrName,
     Prefix,
+    Restart,
     Role,
     Seconds,
+    SecurityOption,
+    SharedMemory,
+    Signal,
     Subnet,
+    Sysctl,
     Text,
     Tmpfs,
     Ulimit,
     UlimitName,
     User,
     Variables,
+    Where,
     WholeSeconds,
     Words,
+    WorkingDir,
     as_meant,
+    bind_entry,
     empty,
     image_entry,
     port_entry,
-    restart,
     volume_entry,
 )
 
@@ -92,6 +105,21 @@ class Volume(Model):
     name: Name = Field(description="Name; the volume is called <container name>-<name>.")
     target: Absolute = Field(description="Where the container sees it.")
     read_only: bool = Field(False, description="Whether the container may only read it.")
+
+
+class Bind(Model):
+    """A file or folder of the Docker host. "/srv/data:/data:rw" is the same in one line, read-only without :rw."""
+
+    source: HostPath = Field(description="Absolute path on the Docker host; it must be there.")
+    target: Absolute = Field(description="Where the container sees it.")
+    read_only: bool = Field(True, description="Whether the container may only read it.")
+
+
+class Log(Model):
+    """Rotation of the container's log."""
+
+    max_size: t.Optional[LogSize] = Field(None, description="Size of one file. Default: 10m.")
+    max_file: t.Optional[int] = Field(None, ge=1, le=1000, description="How many files are kept. Default: 3.")
 
 
 class File(Model):
@@ -171,8 +199,7 @@ class Image(Model):
 
 ImageEntry = t.Annotated[Image, BeforeValidator(image_entry, json_schema_input_type=t.Union[str, Image])]
 PortsEntry = t.Dict[Name, t.Annotated[PortEntry, BeforeValidator(port_entry, json_schema_input_type=t.Union[int, str, PortEntry])]]
-Policy = t.Literal["no", "always", "on-failure", "unless-stopped"]
-Restart = t.Annotated[Policy, BeforeValidator(restart, json_schema_input_type=t.Union[Policy, t.Literal[False]])]
+BindEntry = t.Annotated[Bind, BeforeValidator(bind_entry, json_schema_input_type=t.Union[str, Bind])]
 VolumeEntry = t.Annotated[Volume, BeforeValidator(volume_entry, json_schema_input_type=t.Union[str, Volume])]
 
 
@@ -216,6 +243,25 @@ class NodeFields(Model):
     restart: t.Optional[Restart] = Field(None, description="When the Engine restarts the container. Default: unless-stopped.")
     stop_grace: t.Optional[WholeSeconds] = Field(
         None, description="Time to end before the container is killed, whole seconds. Default: 30 s."
+    )
+    stop_signal: t.Optional[Signal] = Field(None, description="Signal that asks the container to stop. Default: the image's.")
+    init: t.Optional[bool] = Field(None, description="Whether an init passes signals on and reaps what children leave. Default: true.")
+    hostname: t.Optional[Hostname] = Field(None, description="Host name inside the container. Default: the node's name.")
+    extra_hosts: t.Optional[t.Dict[Hostname, Where]] = Field(
+        None, description="Name to address, for the hosts file; host-gateway is the Docker host."
+    )
+    working_dir: t.Optional[WorkingDir] = Field(None, description="Folder that the process starts in. Default: the image's.")
+    group_add: t.Optional[t.List[Group]] = Field(None, description="More groups of the process.")
+    sysctls: t.Optional[t.Dict[Sysctl, Text]] = Field(None, description="Kernel parameters that the container has for itself.")
+    shm_size: t.Optional[SharedMemory] = Field(None, description="Size of /dev/shm. Default: 64m.")
+    log: t.Optional[Log] = Field(None, description="Rotation of the container's log.")
+    security_opt: t.Optional[t.List[SecurityOption]] = Field(
+        None, description="Security options; new privileges are off unless no-new-privileges=false."
+    )
+    devices: t.Optional[t.List[Device]] = Field(None, description="Devices of the Docker host.")
+    gpus: t.Optional[Gpus] = Field(None, description="GPUs: all, a number, or device=0,1.")
+    binds: t.Optional[t.List[BindEntry]] = Field(
+        None, description="Files and folders of the Docker host; what may write there changes the Docker host."
     )
     health: t.Optional[Health] = Field(None, description="Health check.")
     ready: t.Optional[Ready] = Field(None, description="When the node counts as ready.")

@@ -17,7 +17,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils import _allocation
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors as flavors
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _placement as placement
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_ready as readiness
-from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import RESOURCES
+from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import LISTED, MAPPED, REPLACED, RESOURCES
 from ansible_collections.gravity.cluster.plugins.plugin_utils._ranges import MOST, RangeError, expand
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_groups import DOCKER_HOSTS, NODES, host_group, node_groups
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
@@ -514,10 +514,12 @@ class _Resolver:
             "host": self._host(path, role, fields.get("host")),
             "voting_power": (fields.get("voting_power") or 1) if role == "validator" else 0,
             "image": self._image(path, layers),
-            **{key: fields.get(key) or {} for key in ("env", "labels", "ulimits")},
-            "cap_add": fields.get("cap_add") or [],
-            **{key: fields.get(key) for key in ("tmpfs", "command", "entrypoint", "user", "read_only", "restart", "stop_grace", "health")},
+            **{key: fields.get(key) or {} for key in MAPPED},
+            **{key: fields.get(key) or [] for key in LISTED},
+            **{key: fields.get(key) for key in ("tmpfs", *REPLACED)},
             "volumes": [{"read_only": False, **volume} for volume in fields.get("volumes") or []],
+            "binds": [{"read_only": True, **bind} for bind in fields.get("binds") or []],
+            "log": dict(fields.get("log") or {}),
             "files": [{"mode": "0644", **file} for file in fields.get("files") or []],
             "resources": {"cpus": None, "memory": None, "pids": None, **(fields.get("resources") or {})},
             "ready": ready,
@@ -530,7 +532,7 @@ class _Resolver:
 
     def _check_places(self, path: Path, fields: Data) -> None:
         """Two things at one place of the container: the one would hide the other."""
-        mounted = [volume["target"] for volume in fields.get("volumes") or []]
+        mounted = [mount["target"] for key in ("volumes", "binds") for mount in fields.get(key) or []]
         mounted += [entry.partition(":")[0] for entry in fields.get("tmpfs") or []]
         for target in sorted(_twice(mounted)):
             self.problems.add((*path, "volumes"), f"two things are mounted on {target}; keep one of them")

@@ -14,6 +14,7 @@ import shlex
 import typing as t
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _grammar as grammar
+from ansible_collections.gravity.cluster.plugins.module_utils import _settings as settings
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import BeforeValidator, PydanticCustomError, WithJsonSchema
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import kind
 from ansible_collections.gravity.cluster.plugins.plugin_utils._written import WrittenBool, WrittenInt, odd, odd_places, plain, written
@@ -288,6 +289,8 @@ def volume_entry(value: t.Any) -> t.Any:
     if not isinstance(value, str):
         return value
     parts = value.split(":")
+    if value.startswith(("/", ".", "~")) and len(parts) > 1:
+        raise wrong(f"{kind(value)} is a folder of the Docker host, not a volume; write it under binds, with its absolute path")
     if not 2 <= len(parts) <= 3 or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
         raise wrong(f"{kind(value)} is not a volume; write 'name:/path/in/container', with ':ro' to make it read-only")
     return {"name": name(parts[0]), "target": absolute(parts[1]), "read_only": parts[2:] == ["ro"]}
@@ -298,9 +301,82 @@ def image_entry(value: t.Any) -> t.Any:
     return {"source": "pull", "name": image_name(value)} if isinstance(value, str) else value
 
 
-def restart(value: t.Any) -> t.Any:
+def restart(value: t.Any) -> str:
     """A restart policy; ``no`` without quotes and false are the same."""
-    return "no" if value is False or (isinstance(value, WrittenBool) and not value.value) else value
+    name, tries = by_grammar(settings.restart, value.value if isinstance(value, WrittenBool) else value)
+    return f"{name}:{tries}" if tries else name
+
+
+def hostname(value: t.Any) -> str:
+    """The name that a container has for itself, or that its hosts file leads somewhere."""
+    return by_grammar(settings.hostname, value)
+
+
+def signal(value: t.Any) -> str:
+    """A signal, by name or number."""
+    return by_grammar(settings.signal, number(value))
+
+
+def sysctl(value: t.Any) -> str:
+    """The name of a kernel parameter."""
+    return by_grammar(settings.sysctl, value)
+
+
+def where(value: t.Any) -> str:
+    """Where a name of the hosts file leads."""
+    return by_grammar(settings.host_address, value)
+
+
+def log_size(value: t.Any) -> str:
+    """The size of a log file, as it is written."""
+    return by_grammar(settings.log_size, number(value))
+
+
+def shared_memory(value: t.Any) -> str:
+    """The size of /dev/shm, as it is written."""
+    value = number(value)
+    by_grammar(settings.shared_memory, value)
+    return str(value).lower()
+
+
+def working_dir(value: t.Any) -> str:
+    """The folder that a process starts in."""
+    return by_grammar(settings.working_dir, value)
+
+
+def group(value: t.Any) -> str:
+    """A group, by name or number."""
+    return by_grammar(settings.group, number(value))
+
+
+def security_option(value: t.Any) -> str:
+    """A security option in the form ``name=value``."""
+    return by_grammar(settings.security_option, value)
+
+
+def device(value: t.Any) -> str:
+    """A device as ``path:path in the container:rights``."""
+    return ":".join(by_grammar(settings.device, value))
+
+
+def gpus(value: t.Any) -> str:
+    """How many GPUs, or which, as it is written."""
+    value = number(value)
+    by_grammar(settings.gpus, value)
+    return str(value)
+
+
+def host_path(value: t.Any) -> str:
+    """A path of the Docker host."""
+    return by_grammar(settings.host_path, value)
+
+
+def bind_entry(value: t.Any) -> t.Any:
+    """``"/srv/data:/data"`` or ``"/srv/data:/data:rw"`` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    source, target, read_only = by_grammar(settings.bind, value)
+    return {"source": source, "target": target, "read_only": read_only}
 
 
 def health_test(value: t.Any) -> t.List[str]:
@@ -356,6 +432,22 @@ ImageName = t.Annotated[str, BeforeValidator(image_name), _schema("string")]
 Capability = t.Annotated[str, BeforeValidator(capability), _schema("string", examples=["NET_ADMIN"])]
 UlimitName = t.Annotated[str, BeforeValidator(ulimit_name), _schema("string", enum=list(_ULIMITS))]
 Ulimit = t.Annotated[str, BeforeValidator(ulimit), _schema("integer", "string", examples=[1048576, "1024:4096"])]
+_POLICY = "^(no|always|unless-stopped|on-failure(:[1-9][0-9]{0,5})?)$"
+Restart = t.Annotated[
+    str, BeforeValidator(restart), WithJsonSchema({"anyOf": [{"type": "string", "pattern": _POLICY}, {"const": False, "type": "boolean"}]})
+]
+Hostname = t.Annotated[str, BeforeValidator(hostname), _schema("string", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}$")]
+Signal = t.Annotated[str, BeforeValidator(signal), _schema("string", "integer", examples=["SIGINT"])]
+Sysctl = t.Annotated[str, BeforeValidator(sysctl), _schema("string", examples=["net.core.somaxconn"])]
+Where = t.Annotated[str, BeforeValidator(where), _schema("string", examples=["192.0.2.1", settings.HOST_GATEWAY])]
+LogSize = t.Annotated[str, BeforeValidator(log_size), _schema("string", "integer", examples=["10m"])]
+SharedMemory = t.Annotated[str, BeforeValidator(shared_memory), _schema("string", "integer", examples=["256m"])]
+WorkingDir = t.Annotated[str, BeforeValidator(working_dir), _schema("string", pattern="^/")]
+Group = t.Annotated[str, BeforeValidator(group), _schema("string", "integer", examples=[20, "dialout"])]
+SecurityOption = t.Annotated[str, BeforeValidator(security_option), _schema("string", examples=["seccomp=unconfined"])]
+Device = t.Annotated[str, BeforeValidator(device), _schema("string", examples=["/dev/fuse", "/dev/ttyUSB0:/dev/tty0:rw"])]
+Gpus = t.Annotated[str, BeforeValidator(gpus), _schema("string", "integer", examples=["all", 1, "device=0,1"])]
+HostPath = t.Annotated[str, BeforeValidator(host_path), _schema("string", pattern="^/")]
 EnvName = t.Annotated[str, BeforeValidator(env_name), _schema("string")]
 LabelKey = t.Annotated[str, BeforeValidator(label), _schema("string")]
 ConditionValue = t.Annotated[t.Any, BeforeValidator(condition_value), _schema("integer", "string")]

@@ -52,6 +52,20 @@ FORMS: dict[str, dict[str, Any]] = {
     "ulimits": {"ulimits": {"nofile": "64:128", "core": {"soft": 0, "hard": 0}}},
     "sysctl": {"sysctls": {"net.core.somaxconn": 512}},
     "extra hosts": {"extra_hosts": {"peer": "10.9.0.99", "peer6": "fd00::1"}},
+    "log in bytes": {"log": {"max_size": "1000000"}},
+    "working directory": {"working_dir": "/srv/./www/"},
+    "working directory, the root": {"working_dir": "/"},
+    "shared memory": {"shm_size": "1.5m"},
+    "groups": {"group_add": ["20", "7"]},
+    "security options": {"security_opt": ["seccomp:unconfined", "no-new-privileges:true"]},
+    "new privileges": {"security_opt": ["no-new-privileges=false"]},
+    "device": {"devices": ["/dev/null"]},
+    "devices": {"devices": ["/dev/zero:/dev/nil:wr", "/dev//full:/dev/full"]},
+    "all GPUs": {"gpus": "all"},
+    "two GPUs": {"gpus": "2"},
+    "GPUs by name": {"gpus": "device=0,GPU-3faa8c21"},
+    "bind mount": {"binds": [{"source": "/etc/", "target": "/host"}]},
+    "bind mounts": {"binds": [{"source": "/", "target": "/host"}, {"source": "/dev/null", "target": "/sink", "read_only": False}]},
     "gateway as extra host": {"extra_hosts": {"host.docker.internal": "host-gateway"}},
 }
 
@@ -87,6 +101,18 @@ GIVEN_BACK: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "volumes as binds without options": (
         {"volumes": [{"name": "one", "target": "/one"}]},
         {"HostConfig__Mounts": [], "HostConfig__Binds": ["one:/one"]},
+    ),
+    "security options with colons": (
+        {"security_opt": ["seccomp=unconfined"]},
+        {"HostConfig__SecurityOpt": ["no-new-privileges=true", "seccomp:unconfined"]},
+    ),
+    "GPUs without what is not asked for": (
+        {"gpus": "all"},
+        {"HostConfig__DeviceRequests": [{"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}]},
+    ),
+    "bind mounts as binds": (
+        {"binds": [{"source": "/srv", "target": "/srv"}, {"source": "/a", "target": "/b", "read_only": False}]},
+        {"HostConfig__Mounts": None, "HostConfig__Binds": ["/srv:/srv:ro,rprivate", "/a:/b/:rw"]},
     ),
     "extra hosts with an equals sign": (
         {"extra_hosts": {"peer": "10.9.0.99", "peer6": "fd00::1"}},

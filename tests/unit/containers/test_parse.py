@@ -22,6 +22,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._parse import (
     ulimits,
 )
 
+RESTARTS = "use 'no', 'always', 'on-failure', 'unless-stopped' or 'on-failure:5'"
 DATA = [{"name": "demo_0-data", "target": "/data"}]
 
 
@@ -49,8 +50,22 @@ DATA = [{"name": "demo_0-data", "target": "/data"}]
             "node_0: environment variable A: the text holds a NUL character, which ends a text for the system: leave it out",
         ),
         ({"env": {"A=": "b"}}, "node_0: env: 'A=' is not a name for an environment variable: use letters, digits and '_'"),
-        ({"restart": "often"}, "node_0: restart often is unknown: choose no, always, unless-stopped, on-failure or on-failure:5"),
-        ({"restart": "always:5"}, "node_0: restart always:5 is unknown: choose no, always, unless-stopped, on-failure or on-failure:5"),
+        ({"restart": "often"}, f"node_0: restart: 'often' is not one of the choices: {RESTARTS}"),
+        ({"restart": "always:5"}, f"node_0: restart: 'always:5' is not one of the choices: {RESTARTS}"),
+        ({"restart": "on-failure:"}, f"node_0: restart: 'on-failure:' is not one of the choices: {RESTARTS}"),
+        ({"log": {"max_size": "10 MB"}}, "node_0: log.max_size: expected the size of a log file, got '10 MB': write it as '10m'"),
+        ({"log": {"max_file": -1}}, "node_0: max_file of the log -1 is out of range: choose at least 1, or leave it out for no limit"),
+        ({"stop_signal": "SIGSTOPP"}, "node_0: stop_signal: 'SIGSTOPP' is not a signal: write it as SIGTERM or SIGINT"),
+        ({"working_dir": "srv"}, "node_0: working_dir: expected an absolute path in the container, got 'srv': write it as '/data'"),
+        (
+            {"binds": [{"source": "srv", "target": "/srv"}]},
+            "node_0: source of a bind mount: expected an absolute path of the Docker host, got 'srv': write it as '/srv/data'",
+        ),
+        ({"volumes": DATA, "binds": [{"source": "/srv", "target": "/data"}]}, "node_0: two things are mounted on /data: keep one of them"),
+        (
+            {"binds": [{"source": "/srv", "target": "/srv"}], "files": [{"path": "/srv/a", "content": ""}]},
+            "node_0: file /srv/a lies on /srv of the Docker host, which is not the node's own: put it on a volume",
+        ),
         ({"network_ip": "10.9.0"}, "node_0: network_ip 10.9.0 is not an IP address: write it like 172.20.0.10"),
         ({"ports": [{"container": 0}]}, "node_0: container port: port 0 is out of range: use 1 to 65535"),
         ({"ports": [{"container": 80, "host": 65536}]}, "node_0: host port: port 65536 is out of range: use 1 to 65535"),

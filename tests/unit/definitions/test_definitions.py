@@ -58,6 +58,35 @@ def test_limits_on_processes_are_those_of_the_flavor_and_the_spec() -> None:
     assert result["ulimits"] == {"nofile": "16:32", "core": "0:0"}
 
 
+def test_settings_of_the_flavor_and_the_spec_come_together() -> None:
+    flavors: t.Dict[str, t.Any] = {
+        "sysctls": {"net.core.somaxconn": "1", "kernel.sem": "2"},
+        "devices": ["/dev/a:/dev/a:rwm"],
+        "log": {"max_size": "1m", "max_file": 2},
+        "stop_signal": "SIGINT",
+        "shm_size": "1g",
+    }
+    result = definition(
+        flavors,
+        sysctls={"net.core.somaxconn": "9"},
+        devices=["/dev/b:/dev/b:r"],
+        log={"max_size": None, "max_file": 5},
+        shm_size="2g",
+        hostname="other",
+        init=False,
+        binds=[{"source": "/srv", "target": "/srv", "read_only": True}],
+    )
+    assert result["sysctls"] == {"net.core.somaxconn": "9", "kernel.sem": "2"}
+    assert result["devices"] == ["/dev/a:/dev/a:rwm", "/dev/b:/dev/b:r"]
+    assert result["log"] == {"max_size": "1m", "max_file": 5}
+    assert (result["stop_signal"], result["shm_size"], result["hostname"], result["init"]) == ("SIGINT", "2g", "other", False)
+    assert result["binds"] == [{"source": "/srv", "target": "/srv", "read_only": True}]
+
+
+def test_the_host_name_is_the_nodes_name_unless_the_spec_says_otherwise() -> None:
+    assert definition({})["hostname"] == "node-0"
+
+
 def test_the_spec_replaces_the_command_and_adds_to_the_environment() -> None:
     result = definition({"command": ["a"], "env": {"A": "1", "B": "1"}}, command=["b"], env={"B": 2})
     assert result["command"] == ["b"]

@@ -57,6 +57,12 @@ FULL: Data = {
     "health": {"test": "test $HOME", "interval": "1s", "timeout": "500ms", "retries": 3, "start_period": "1.5s"},
     "log": {"max_size": "10m", "max_file": 3},
     "ulimits": {"nofile": "1024:65536"},
+    "working_dir": "/data/work",
+    "shm_size": "256m",
+    "group_add": ["20", "dialout"],
+    "security_opt": ["seccomp=unconfined"],
+    "devices": ["/dev/fuse", "/dev/ttyUSB0:/dev/tty0:rw"],
+    "binds": [{"source": "/srv/a$b", "target": "/srv"}],
     "sysctls": {"net.core.somaxconn": 1024},
     "extra_hosts": {"other": "192.0.2.1"},
     "genesis": "ab12cd",
@@ -132,6 +138,7 @@ def test_a_service_says_all_that_deploy_says() -> None:
         "volumes": [
             {"type": "volume", "source": "demo-node_0-data", "target": "/data", "read_only": False},
             {"type": "volume", "source": "demo-node_0-config", "target": "/config", "read_only": True},
+            {"type": "bind", "source": "/srv/a$b", "target": "/srv", "read_only": True},
         ],
         "tmpfs": ["/tmp", "/scratch:size=64m"],
         "cpus": 1.5,
@@ -140,7 +147,11 @@ def test_a_service_says_all_that_deploy_says() -> None:
         "pids_limit": 512,
         "cap_drop": ["ALL"],
         "cap_add": ["NET_ADMIN"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", "seccomp=unconfined"],
+        "working_dir": "/data/work",
+        "shm_size": "256m",
+        "group_add": ["20", "dialout"],
+        "devices": ["/dev/fuse:/dev/fuse:rwm", "/dev/ttyUSB0:/dev/tty0:rw"],
         "read_only": True,
         "init": True,
         "restart": "on-failure:5",
@@ -165,8 +176,25 @@ def test_nothing_that_deploy_sends_is_forgotten() -> None:
     sent = payload(FULL)
     known = {"Env", "Labels", "StopTimeout", "Healthcheck", "HostConfig", "NetworkingConfig", "ExposedPorts"}
     assert set(sent) == {*compose.CONFIG, *known}
-    host = {"NanoCpus", "Memory", "MemorySwap", "Ulimits", "Tmpfs", "RestartPolicy", "LogConfig", "PortBindings", "Mounts", "NetworkMode"}
+    host = {
+        "NanoCpus",
+        "Memory",
+        "MemorySwap",
+        "Ulimits",
+        "Tmpfs",
+        "RestartPolicy",
+        "LogConfig",
+        "PortBindings",
+        "Mounts",
+        "NetworkMode",
+        "ShmSize",
+        "Devices",
+    }
     assert set(sent["HostConfig"]) == {*compose.HOST, *host}
+
+
+def test_gpus_have_no_words_in_this_version_of_compose() -> None:
+    assert problems(definition(gpus="all")) == ["node_0: a compose file of version 2.4 cannot ask for GPUs: leave `gpus` out"]
 
 
 def test_what_all_share_is_written_once() -> None:

@@ -38,6 +38,19 @@ def test_a_node_has_every_field_of_the_contract(spec: Spec) -> None:
         "resources": {"cpus": None, "memory": None, "pids": None},
         "ulimits": {},
         "cap_add": [],
+        "group_add": [],
+        "security_opt": [],
+        "devices": [],
+        "binds": [],
+        "sysctls": {},
+        "extra_hosts": {},
+        "log": {},
+        "hostname": None,
+        "init": None,
+        "stop_signal": None,
+        "working_dir": None,
+        "shm_size": None,
+        "gpus": None,
         "read_only": None,
         "restart": None,
         "stop_grace": None,
@@ -212,6 +225,10 @@ def test_ports_of_several_layers(spec: Spec) -> None:
     ]
 
 
+def bound(source: str, target: str, read_only: bool = True) -> t.Dict[str, t.Any]:
+    return {"source": source, "target": target, "read_only": read_only}
+
+
 @pytest.mark.parametrize(
     ("field", "written", "meant"),
     [
@@ -233,6 +250,33 @@ def test_ports_of_several_layers(spec: Spec) -> None:
         ("health", {"test": ["true"]}, {"test": ["CMD", "true"]}),
         ("health", {"test": ["CMD", "true"]}, {"test": ["CMD", "true"]}),
         ("aliases", ["db", "a_0"], ["a_0", "db"]),
+        ("restart", False, "no"),
+        ("restart", "on-failure", "on-failure"),
+        ("restart", "on-failure:3", "on-failure:3"),
+        ("hostname", "db.example", "db.example"),
+        ("init", False, False),
+        ("stop_signal", "SIGINT", "SIGINT"),
+        ("stop_signal", 2, "2"),
+        ("sysctls", {"net.core.somaxconn": 512, "kernel.shmmax": "1"}, {"net.core.somaxconn": "512", "kernel.shmmax": "1"}),
+        (
+            "extra_hosts",
+            {"host.docker.internal": "host-gateway", "six": "fd00::1"},
+            {"host.docker.internal": "host-gateway", "six": "fd00::1"},
+        ),
+        ("log", {"max_size": "1M"}, {"max_size": "1M"}),
+        ("log", {"max_size": 1000, "max_file": 1}, {"max_size": "1000", "max_file": 1}),
+        ("working_dir", "/srv//www/", "/srv/www"),
+        ("working_dir", "/", "/"),
+        ("shm_size", "256M", "256m"),
+        ("group_add", [20, "dialout"], ["20", "dialout"]),
+        ("security_opt", ["seccomp:unconfined", "no-new-privileges:false"], ["seccomp=unconfined", "no-new-privileges=false"]),
+        ("devices", ["/dev/fuse", "/dev/a:/dev/b", "/dev/a:mr"], ["/dev/fuse:/dev/fuse:rwm", "/dev/a:/dev/b:rwm", "/dev/a:/dev/a:rm"]),
+        ("gpus", "all", "all"),
+        ("gpus", 2, "2"),
+        ("gpus", "device=0,1", "device=0,1"),
+        ("binds", ["/srv/a:/a", "/:/host:ro"], [bound("/srv/a", "/a"), bound("/", "/host")]),
+        ("binds", ["/srv/a:/a:rw"], [bound("/srv/a", "/a", read_only=False)]),
+        ("binds", [{"source": "/srv/a", "target": "/a/"}], [bound("/srv/a", "/a")]),
         ("labels", {"a": 1, "b": "{{ lookup('pipe', 'id') }}"}, {"a": "1", "b": "{{ lookup('pipe', 'id') }}"}),
         ("resources", {"cpus": 1, "memory": "2G"}, {"cpus": 1, "memory": "2g", "pids": None}),
     ],
