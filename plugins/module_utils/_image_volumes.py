@@ -47,7 +47,7 @@ def _completed(wanted: ContainerDefinition, found: t.Optional[ObservedContainer]
     if paths is None:
         # The image is not there (any more). Its container remembers.
         paths = tuple((found.config.get("Volumes") or {}) if found is not None else ())
-    said = {volume.target for volume in wanted.volumes} | set(wanted.tmpfs)
+    said = {volume.target for volume in wanted.volumes} | {bind.target for bind in wanted.binds} | set(wanted.tmpfs)
     kept = found.nameless if found is not None else {}
     more = []
     for path in sorted({absolute(path) for path in paths} - said):

@@ -52,7 +52,10 @@ def test_a_path_that_nothing_covers_gets_a_volume() -> None:
     assert [(thing.name, thing.action) for thing in steps.volumes] == [("demo_0-image-state", CREATE)]
 
 
-@pytest.mark.parametrize("more", [{"volumes": [{"name": "mine", "target": "/state"}]}, {"tmpfs": ["/state"]}])
+@pytest.mark.parametrize(
+    "more",
+    [{"volumes": [{"name": "mine", "target": "/state"}]}, {"tmpfs": ["/state"]}, {"binds": [{"source": "/srv", "target": "/state"}]}],
+)
 def test_a_path_that_the_definition_covers_is_left_to_it(more: dict[str, Any]) -> None:
     wanted = defined(**more)
     assert with_image_volumes(requested(wanted), asking()).containers == (wanted,)
