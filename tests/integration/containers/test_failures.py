@@ -87,7 +87,7 @@ def test_rollback_leaves_what_was_there(demo: Any) -> None:
 def test_what_the_engine_refuses_to_create_does_not_cost_the_old_container(demo: Any) -> None:
     demo.up(*demo.nodes(1))
     before = demo.inspect()
-    result = demo.run(demo.node(cap_add=["NONSENSE"]))
+    result = demo.run(demo.node(stop_signal="NONSENSE"))
     assert result["failed"]
     assert not result["changed"]
     after = demo.inspect()
