@@ -91,7 +91,7 @@ options:
         type: bool
         default: false
       mtu:
-        description: Largest packet in the network. The default is the Engine's, 1450. For O(network.driver=overlay).
+        description: Largest packet in the network. The default is the Engine's.
         type: int
   image:
     description: The image of the nodes, unless O(defaults), O(roles) or O(nodes) say otherwise; see O(defaults.image). The default
@@ -190,7 +190,7 @@ options:
         description: Labels of the container. Each makes a group C(label_<key>_<value>).
         type: dict
       resources:
-        description: Limits of the container, C(cpus), C(memory) and C(pids).
+        description: Limits of the container, C(cpus), C(memory) and C(pids). V(unlimited) takes a limit away.
         type: dict
       ulimits:
         description: Limits on each process by name, such as C(nofile); a number, or V(soft:hard). The default is the Engine's.
@@ -204,10 +204,10 @@ options:
         type: bool
       restart:
         description: When the Engine restarts the container. V(no), V(always), V(on-failure), V(on-failure:5) or V(unless-stopped),
-          which is the default.
+          which is the default. With V(always), a node that was stopped starts when the Engine or the machine restarts.
         type: str
       stop_grace:
-        description: Time to end before the container is killed, seconds or V(1m30s). The default is 30 seconds.
+        description: Time to end before the container is killed, whole seconds or V(1m30s). The default is 30 seconds.
         type: raw
       stop_signal:
         description: Signal that asks the container to stop, such as V(SIGINT). The default is the image's.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import file_digests
-from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition, Volume
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import ContainerDefinition, NetworkDefinition, Volume, named_owner
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File, each
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, EngineError
 from ansible_collections.gravity.cluster.plugins.module_utils._named import create_for_a_moment, is_for_a_moment
@@ -46,6 +46,7 @@ with contextlib.suppress(ImportError):  # the Engine's constructor reports it
 
 # After the Engine reports a stop, its process must be gone within this time (seconds).
 EXIT_PATIENCE = 10.0
+PASSWD, GROUP = "/etc/passwd", "/etc/group"
 # How long a network may take to notice that its last container left (seconds).
 LEAVE_PATIENCE = 3.0
 MISCOUNTED = (
@@ -326,9 +327,9 @@ class Work:
 
     def _furnish(self, container: str, wanted: ContainerDefinition) -> None:
         """Give new volumes to the container's user, and write its config files."""
-        fresh = [volume for volume in wanted.volumes if self._is_own_new(volume, wanted)] if wanted.owner not in (None, (0, 0)) else []
+        uid, gid = owner = wanted.owner or self._named_owner(container, wanted.user) or (0, 0)
+        fresh = [volume for volume in wanted.volumes if self._is_own_new(volume, wanted)] if owner != (0, 0) else []
         folders: t.Dict[str, t.List[File]] = {}
-        uid, gid = wanted.owner or (0, 0)
         for file in wanted.files:
             place = wanted.mount_of(file.path)
             root = place.target if isinstance(place, Volume) else "/"
@@ -343,7 +344,7 @@ class Work:
         # What the container may only read is written from elsewhere, and new volumes are handed over there too.
         closed = {volume.target: volume for volume in wanted.volumes if volume.read_only and volume.target in folders}
         if fresh or closed:
-            self._furnish_volumes(container, wanted, fresh, {volume: folders.pop(target) for target, volume in closed.items()})
+            self._furnish_volumes(container, wanted, owner, fresh, {volume: folders.pop(target) for target, volume in closed.items()})
         for root, entries in folders.items():
             self.engine.put(container, root, entries)
 
@@ -359,15 +360,28 @@ class Work:
             for one in self.observed.containers
         )
 
+    def _named_owner(self, container: str, user: t.Optional[str]) -> t.Optional[t.Tuple[int, int]]:
+        """Uid and gid of a user that is given by name, as the files of its image have it."""
+        if not user:
+            return None
+        tables = ((file.content.decode(errors="replace") for file in self.engine.get(container, path)) for path in (PASSWD, GROUP))
+        passwd, group = (next(table, "") for table in tables)
+        return named_owner(user, passwd, group)
+
     def _furnish_volumes(
-        self, container: str, wanted: ContainerDefinition, fresh: t.Sequence[Volume], files: t.Mapping[Volume, t.Sequence[File]]
+        self,
+        container: str,
+        wanted: ContainerDefinition,
+        owner: t.Tuple[int, int],
+        fresh: t.Sequence[Volume],
+        files: t.Mapping[Volume, t.Sequence[File]],
     ) -> None:
-        """Make the container's user the owner of the root folders of the ``fresh`` volumes, and write ``files`` into volumes.
+        """Make ``owner``, the container's user, the owner of the root folders of the ``fresh`` volumes, and write ``files`` into volumes.
 
         The Engine writes an owner only for folders inside of what it unpacks into, and into nothing on a read-only root. So a
         helper that never starts mounts the volumes below a writable root.
         """
-        uid, gid = wanted.owner or (0, 0)
+        uid, gid = owner
         name = f"{wanted.name}-owner"
         api = self.engine.api
         entries = []

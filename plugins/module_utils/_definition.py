@@ -36,7 +36,7 @@ class Port:
     def published(self) -> str:
         """Where it is published, such as ``127.0.0.1:8545``; the protocol is added unless it is tcp."""
         suffix = "" if self.protocol == "tcp" else f"/{self.protocol}"
-        return f"{self.address}:{self.host}{suffix}"
+        return f"{grammar.authority(self.address, self.host or 0)}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,24 @@ class NetworkDefinition:
             "enable_ipv6": ":" in (self.subnet or ""),
             "labels": labels.own(cluster, "network"),
         }
+
+
+def named_owner(user: str, passwd: str, group: str) -> t.Optional[t.Tuple[int, int]]:
+    """Uid and gid of ``user`` (``name`` or ``name:group``) in the text of /etc/passwd and /etc/group; None when they are not there."""
+    name, _colon, group_name = user.partition(":")
+    users, groups = ({row[0]: row for row in _rows(text)} for text in (passwd, group))
+    row = users.get(name) or next((row for row in users.values() if row[2] == name), None)
+    uid = row[2] if row else name
+    gid = group_name or (row[3] if row else "0")
+    if group_name in groups:
+        gid = groups[group_name][2]
+    return (int(uid), int(gid)) if uid.isdigit() and gid.isdigit() else None
+
+
+def _rows(text: str) -> t.List[t.List[str]]:
+    """The rows of such a file that have a number."""
+    rows = (line.split(":") for line in text.splitlines())
+    return [row for row in rows if len(row) > 3 and row[2].isdigit()]
 
 
 @dataclass(frozen=True)

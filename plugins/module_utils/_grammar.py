@@ -16,6 +16,11 @@ LEAST_MEMORY = 6 * 1024 * 1024
 MOST_BYTES = 2**62
 LEAST_CPUS, MOST_CPUS = 0.01, 1024
 
+# No limit, for each of a container's resources.
+UNLIMITED = "unlimited"
+# A bridge of Linux takes so many ports; one of them is taken by the tunnel of an overlay.
+BRIDGE_PORTS = 1023
+
 # The Engine's own networks, and those of its Swarm mode.
 TAKEN_NETWORKS = ("bridge", "default", "docker_gwbridge", "host", "ingress", "none")
 
@@ -163,8 +168,9 @@ def memory(value: t.Any) -> int:
 def nanocpus(value: t.Any) -> int:
     """Billionths of a CPU, from a number of CPUs."""
     try:
-        found = float("nan" if isinstance(value, bool) else value)
-    except (TypeError, ValueError, OverflowError):
+        huge = isinstance(value, int) and abs(value) > MOST_CPUS
+        found = float("nan" if isinstance(value, bool) else "inf" if huge else value)
+    except (TypeError, ValueError):
         raise Wrong(f"expected a number of CPUs, got {shown(value)}", "write it as 0.5 or 2") from None
     if not LEAST_CPUS <= found <= MOST_CPUS:
         raise Wrong(f"{shown(value)} is out of range", f"use {LEAST_CPUS} to {MOST_CPUS}")
@@ -179,6 +185,11 @@ def port(value: t.Any) -> int:
     if not 1 <= value <= 65535:
         raise Wrong(f"port {value} is out of range" if abs(value) < 10**40 else f"{shown(value)} is out of range", "use 1 to 65535")
     return value
+
+
+def authority(host: str, number: int) -> str:
+    """Host and port as in a URL: an IPv6 address stands in brackets."""
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
 
 
 def mode(value: t.Any) -> str:

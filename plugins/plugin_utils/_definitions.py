@@ -4,14 +4,22 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._grammar import UNLIMITED
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import SCRATCH
 
 Data = t.Dict[str, t.Any]
 
 # What a node gets when neither the spec nor its flavor says otherwise: enough for a small service, never unlimited.
 RESOURCES: t.Mapping[str, t.Any] = {"cpus": 1.0, "memory": "1g", "pids": 512}
+
+# The Engine's name of the largest packet in a network.
+MTU = "com.docker.network.driver.mtu"
+
+# Seconds to wait for a node whose `ready` does not say.
+READY_TIMEOUT = 120
 
 # Fields of a node that replace the flavor's word when the spec sets them.
 REPLACED = (
@@ -38,16 +46,18 @@ def network_definition(network: Data, swarm_id: t.Optional[str] = None) -> Data:
     # Ports of the Docker hosts join what a bridge on each of them cannot.
     driver = "bridge" if network.get("driver") == "host_ports" else network.get("driver")
     # An overlay is the swarm's, made once for all Docker hosts.
-    external = {"external": True, "id": swarm_id} if driver == "overlay" else {}
-    return _given({**{key: network[key] for key in ("name", "subnet", "gateway") if network.get(key)}, "driver": driver, **external})
+    more: Data = {"external": True, "id": swarm_id} if driver == "overlay" else {}
+    if network.get("mtu") and driver == "bridge":
+        more = {"options": {MTU: str(network["mtu"])}}
+    return _given({**{key: network[key] for key in ("name", "subnet", "gateway") if network.get(key)}, "driver": driver, **more})
 
 
 def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), height: int = 0) -> Data:
-    """``{nodes: [...], together: [...]}`` for the modules ``rpc_ready`` and ``cluster_info``.
+    """``{nodes: [...], together: [...], timeout: 120}`` for the modules ``rpc_ready`` and ``cluster_info``.
 
     ``witnesses`` are other nodes of the same Docker host that work: each of ``nodes`` that has a height must come up to theirs.
     Without conditions of their own, it is enough that they answer. ``height`` is one to which others, on any Docker host, have come:
-    each of ``nodes`` that has a height must come up to it too.
+    each of ``nodes`` that has a height must come up to it too. ``timeout`` is that of the node which may take longest.
     """
     more: t.List[Data] = [{"is": "caught_up"}] if witnesses else []
     more += [{"is": "height_at_least", "value": int(height)}] if height else []
@@ -75,7 +85,14 @@ def probe_targets(nodes: t.Sequence[Data], witnesses: t.Sequence[Data] = (), hei
         }
         for node in witnesses
     ]
-    return {"nodes": targets, "together": together}
+    longest = max((_timeout(node) for node in nodes), default=READY_TIMEOUT)
+    return {"nodes": targets, "together": together, "timeout": longest}
+
+
+def _timeout(node: Data) -> int:
+    """The seconds after which the wait for a node is given up."""
+    given = (node.get("ready") or {}).get("timeout")
+    return READY_TIMEOUT if given is None else math.ceil(given)
 
 
 def _has_height(ready: Data) -> bool:
@@ -104,7 +121,7 @@ def _definition(partial: Data, node: Data) -> Data:
         **{key: _unique([*(partial.get(key) or []), *(node.get(key) or [])]) for key in LISTED},
         "binds": [*(partial.get("binds") or []), *(node.get("binds") or [])],
         "log": {**(partial.get("log") or {}), **_given(node.get("log") or {})} or None,
-        **resources,
+        **{key: value for key, value in resources.items() if value != UNLIMITED},
     }
     definition.update({key: node[key] for key in REPLACED if node.get(key) is not None})
     return _given(definition)

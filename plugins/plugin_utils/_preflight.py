@@ -9,6 +9,7 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._grammar import authority
 from ansible_collections.gravity.cluster.plugins.module_utils._sockets import collide
 
 Data = t.Mapping[str, t.Any]
@@ -145,7 +146,7 @@ def _ports(info: Data, nodes: t.Sequence[Data]) -> t.Iterator[str]:
                 wanted = (port["address"], port["host"], port["protocol"])
                 if not held["own"] and collide(wanted, (held["address"], held["port"], held["protocol"])):
                     by = f"container {held['container']}" if held["container"] else "another program"
-                    place = f"{port['address']}:{port['host']}"
+                    place = authority(port["address"], port["host"])
                     yield f"{node['name']} needs the host port {place}, which {by} holds; end it, or choose another"
                     break
 

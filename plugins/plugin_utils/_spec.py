@@ -46,6 +46,7 @@ def load(data: Data, file: str, older: bool = False, recorded: t.Optional[t.Mapp
     """
     if PYDANTIC_IMPORT_ERROR is not None:
         raise PYDANTIC_IMPORT_ERROR
+    data = {key: value for key, value in data.items() if not key.startswith("x-")}
     problems = Problems(file, data)
     if "plugin" not in data and not older:
         problems.add(("plugin",), "missing; add plugin: gravity.cluster.spec")

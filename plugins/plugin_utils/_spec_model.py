@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gravity.cluster.plugins.module_utils._grammar import LEAST_CPUS, MOST_CPUS
 from ansible_collections.gravity.cluster.plugins.plugin_utils._pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,6 +22,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     Anything,
     Capability,
     ConditionValue,
+    Cpus,
     Device,
     EnvName,
     Gpus,
@@ -36,8 +36,10 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     LabelKey,
     LogSize,
     Memory,
+    MemoryLimit,
     Mode,
     Name,
+    Pids,
     Port,
     PortOrName,
     Prefix,
@@ -132,11 +134,11 @@ class File(Model):
 
 
 class Resources(Model):
-    """Limits of the container."""
+    """Limits of the container; each may be unlimited."""
 
-    cpus: t.Optional[float] = Field(None, ge=LEAST_CPUS, le=MOST_CPUS, description="CPUs, for example 0.5.")
-    memory: t.Optional[Memory] = Field(None, description="Memory, for example 512m.")
-    pids: t.Optional[int] = Field(None, gt=0, le=2**22, description="Processes and threads.")
+    cpus: t.Optional[Cpus] = Field(None, description="CPUs, for example 0.5.")
+    memory: t.Optional[MemoryLimit] = Field(None, description="Memory, for example 512m.")
+    pids: t.Optional[Pids] = Field(None, description="Processes and threads.")
 
 
 class Health(Model):
@@ -311,7 +313,7 @@ class Network(Model):
         "host_ports: a bridge on each; nodes on other Docker hosts are reached at published ports.",
     )
     encrypted: bool = Field(False, description="Whether what goes between the Docker hosts is encrypted (overlay).")
-    mtu: t.Optional[int] = Field(None, ge=576, le=65535, description="Largest packet in the network. Default: the Engine's (overlay).")
+    mtu: t.Optional[int] = Field(None, ge=576, le=65535, description="Largest packet in the network. Default: the Engine's.")
 
 
 class OlderDocker(Model):
@@ -355,7 +357,8 @@ class KeyedGroup(Model):
 class Spec(Model):
     """A cluster spec of gravity.cluster."""
 
-    model_config = ConfigDict(title="gravity.cluster spec")
+    # Keys that start with x- hold what others refer to.
+    model_config = ConfigDict(title="gravity.cluster spec", json_schema_extra={"patternProperties": {"^x-": {}}})
 
     plugin: t.Literal["gravity.cluster.spec"] = Field("gravity.cluster.spec", description="Makes the file an inventory source.")
     cluster_name: Name = Field(description="Name of the cluster; every object on a Docker host carries it.")

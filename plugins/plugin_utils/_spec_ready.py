@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils._grammar import authority
 from ansible_collections.gravity.cluster.plugins.module_utils._quorum import needed_of
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import CONDITIONS, IMPLIED, LOOPBACK, PROBE_NEEDS, TOGETHER
 from ansible_collections.gravity.cluster.plugins.plugin_utils._allocation import EVERYWHERE
@@ -88,7 +89,7 @@ def _probe(path: Path, node: Data, probe: Data, problems: Problems, inside: bool
     if kind == "tcp":
         return {**result, "host": address, "port": number}
     tail = str(probe.get("path") or "")
-    return {**result, "url": f"http://{address}:{number}{'' if not tail or tail.startswith('/') else '/'}{tail}"}
+    return {**result, "url": f"http://{authority(address, number)}{'' if not tail or tail.startswith('/') else '/'}{tail}"}
 
 
 def _port(node: Data, port: t.Union[int, str]) -> t.Optional[Data]:

@@ -18,7 +18,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils import _flavors as
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _placement as placement
 from ansible_collections.gravity.cluster.plugins.plugin_utils import _spec_ready as readiness
 from ansible_collections.gravity.cluster.plugins.plugin_utils._definitions import LISTED, MAPPED, REPLACED, RESOURCES
-from ansible_collections.gravity.cluster.plugins.plugin_utils._ranges import MOST, RangeError, expand
+from ansible_collections.gravity.cluster.plugins.plugin_utils._ranges import RangeError, expand
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_groups import DOCKER_HOSTS, NODES, host_group, node_groups
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_problems import Path, Problems, kind, nearest
 from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values import NAME, NAME_RULE
@@ -36,6 +36,7 @@ HOST_KEYS = ("ansible_host", "ansible_user", "ansible_port", "ansible_connection
 _HOST_FACTS = ("address", "capacity", "labels", "vars")
 OVERLAY = "overlay"
 HOST_PORTS = "host_ports"  # the network driver with which nodes are reached at ports of their Docker hosts
+BRIDGE_RULE = "a bridge of Linux takes no more ports"
 LOCAL = "local"  # the Docker host of a spec that names none: this machine
 
 # Names of Ansible's own.
@@ -194,12 +195,9 @@ class _Resolver:
             given = (self.spec.get("network") or {}).get("name")
             where, right = (("network", "name"), "") if given else (("cluster_name",), ", or set network.name")
             self.problems.add(where, f"{exc}{right}")
-        if self.network["driver"] != OVERLAY:
-            for key in ("encrypted", "mtu"):
-                if self.network.get(key):
-                    self.problems.add(
-                        ("network", key), f"a network with driver {self.network['driver']} has no such thing; use driver {OVERLAY}"
-                    )
+        if self.network["driver"] != OVERLAY and self.network.get("encrypted"):
+            what = f"nothing encrypts a network with driver {self.network['driver']}"
+            self.problems.add(("network", "encrypted"), f"{what}; use driver {OVERLAY}, or leave it out")
         if self.network["driver"] in (OVERLAY, HOST_PORTS):
             return
         spread: t.Dict[str, t.Dict[str, None]] = {}
@@ -229,9 +227,9 @@ class _Resolver:
         found = {}
         for port in (key for key, value in ports.items() if value.get("between")):
             entry = node["ports"][port]
-            inside = outside = f"{node['network_ip']}:{entry['container']}"
+            inside = outside = grammar.authority(node["network_ip"], entry["container"])
             if self.network["driver"] == HOST_PORTS and len(self.hosts) > 1:
-                outside = f"{self._address_of(node['host'])}:{entry['host']}"
+                outside = grammar.authority(self._address_of(node["host"]), entry["host"] or 0)
                 if not entry["host"]:
                     text = f"the nodes on other Docker hosts reach {name} at this port; give it a host port"
                     self.problems.add((*path, "ports", port), text)
@@ -335,12 +333,14 @@ class _Resolver:
     def _candidate(self, node: Data, labels: t.Mapping[str, str]) -> placement.Candidate:
         """A node for its placement; what it asks for is what its container will be limited to."""
         asked = {**RESOURCES, **{key: value for key, value in node["resources"].items() if value is not None}}
+        # What has no limit asks for nothing in particular.
+        asked = {key: 0 if value == grammar.UNLIMITED else value for key, value in asked.items()}
         return placement.Candidate(
             name=node["name"],
             role=node["role"],
             power=node["voting_power"],
             cpus=asked["cpus"],
-            memory=size(asked["memory"]) or 0,
+            memory=size(asked["memory"]) or 0 if asked["memory"] else 0,
             labels=labels,
             host=node["host"],
             recorded=self.recorded.get(node["name"]),
@@ -360,6 +360,11 @@ class _Resolver:
         for name, text in placed.problems:
             self.problems.add(("nodes", self.origins[name]), text)
         self.warnings = placed.warnings
+        on_host = collections.Counter(placed.hosts.get(name) or next(iter(self.hosts)) for name in self.nodes)
+        for host, count in on_host.items():
+            if count > self._most_on_a_host():
+                text = f"{host} would have {count:,} nodes, more than the {self._most_on_a_host():,} that one can have ({BRIDGE_RULE})"
+                self.problems.add(("hosts", host), f"{text}; put some elsewhere")
         if len(self.hosts) > 1:
             self.unrecorded = [one.name for one in self.candidates if not (one.host or one.recorded)]
         for name, node in self.nodes.items():
@@ -380,10 +385,16 @@ class _Resolver:
         if invalid is not None:
             self.problems.add(path, f"{kind(invalid)} is not a valid name; {NAME_RULE}")
             return []
-        if len(self.nodes) + len(names) > MOST:
-            self.problems.add(path, f"the spec has more than {MOST:,} nodes; use a smaller range")
+        each = self._most_on_a_host()
+        if len(self.nodes) + len(names) > each * len(self.hosts):
+            what = f"more than {each * len(self.hosts):,} nodes, {each:,} for each Docker host ({BRIDGE_RULE})"
+            self.problems.add(("nodes",), f"{what}; use fewer nodes, or more Docker hosts")
             return []
         return names
+
+    def _most_on_a_host(self) -> int:
+        """How many nodes one Docker host can have."""
+        return grammar.BRIDGE_PORTS - int(self.network["driver"] == OVERLAY)
 
     def _layers(self, path: Path, given: Data) -> t.Optional[_Layers]:
         """All that is said of an entry: flavor, top level, defaults, role, the entry itself; each wins over those before."""
@@ -546,7 +557,7 @@ class _Resolver:
         inside = self.network["driver"] != OVERLAY
         for name, node in self.nodes.items():
             if "rpc" in node["ports"]:
-                node["rpc_url"] = "http://{}:{}".format(*readiness.reachable(node, node["ports"]["rpc"]))
+                node["rpc_url"] = f"http://{grammar.authority(*readiness.reachable(node, node['ports']['rpc']))}"
             if node["ready"]["probes"] or node["ready"]["conditions"]:
                 values = {"$chain_id": self.network["chain_id"], "$quorum_peers": peers.of(node["voting_power"])}
                 node["ready"] = readiness.resolved(("nodes", self.origins[name], "ready"), node, values, self.problems, inside)

@@ -22,6 +22,7 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._written import Wr
 Meant = t.TypeVar("Meant")
 
 LONGEST_NAME = 63
+MOST_PIDS = 2**22
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}\Z")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?\Z")
 NAME_RULE = "use up to 63 letters, digits, '_', '.' and '-', a letter or digit first"
@@ -169,6 +170,29 @@ def memory(value: t.Any) -> str:
     value = number(value)
     by_grammar(grammar.memory, value)
     return str(value).lower()
+
+
+def cpus(value: t.Any) -> t.Union[float, str]:
+    """A number of CPUs, or no limit."""
+    value = number(value)
+    if value == grammar.UNLIMITED:
+        return grammar.UNLIMITED
+    if isinstance(value, str):
+        raise wrong(f"expected a number, got {kind(value)}; write digits, without quotes, or {grammar.UNLIMITED}")
+    return by_grammar(grammar.nanocpus, value) / 1e9
+
+
+def memory_limit(value: t.Any) -> str:
+    """An amount of memory, or no limit."""
+    return grammar.UNLIMITED if value == grammar.UNLIMITED else memory(value)
+
+
+def pids(value: t.Any) -> t.Union[int, str]:
+    """A number of processes and threads, or no limit."""
+    value = number(value)
+    if value == grammar.UNLIMITED or (isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_PIDS):
+        return t.cast("t.Union[int, str]", value)
+    raise wrong(f"expected a number of processes, got {kind(value)}; use 1 to {MOST_PIDS}, or {grammar.UNLIMITED}")
 
 
 def mode(value: t.Any) -> str:
@@ -422,6 +446,9 @@ Subnet = t.Annotated[str, BeforeValidator(subnet), _schema("string", examples=["
 Seconds = t.Annotated[float, BeforeValidator(seconds), _schema("number", "string", examples=[30, "500ms", "1m30s"])]
 WholeSeconds = t.Annotated[int, BeforeValidator(whole_seconds), _schema("number", "string", examples=[30, "1m30s"])]
 Memory = t.Annotated[str, BeforeValidator(memory), _schema("string", "integer", examples=["512m", "2g"])]
+Cpus = t.Annotated[t.Union[float, str], BeforeValidator(cpus), _schema("number", "string", examples=[0.5, "unlimited"])]
+MemoryLimit = t.Annotated[str, BeforeValidator(memory_limit), _schema("string", "integer", examples=["512m", "2g", "unlimited"])]
+Pids = t.Annotated[t.Union[int, str], BeforeValidator(pids), _schema("integer", "string", examples=[256, "unlimited"])]
 Mode = t.Annotated[str, BeforeValidator(mode), _schema("string", "integer", examples=["0644"])]
 User = t.Annotated[str, BeforeValidator(user), _schema("string", "integer", examples=["10001:10001"])]
 Words = t.Annotated[t.List[str], BeforeValidator(words), WithJsonSchema(_WORDS)]

@@ -28,10 +28,15 @@ def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPa
         "env": {"TIER": "front", "TOKEN": "canary-env-1"},
         "user": "10001:10001",
         "ulimits": {"nofile": "64:128"},
+<<<<<<< HEAD
         "files": [
             {"path": "/www/index.html", "content": "first\n"},
             {"path": "/www/token", "content": "canary 'file' 1\nof two lines\n", "secret": True},
         ],
+=======
+        "resources": {"pids": "unlimited"},
+        "files": [{"path": "/www/index.html", "content": "first\n"}],
+>>>>>>> 9a0a9bc (Specs: limits can be taken away, ready.timeout is waited for, as many nodes as a bridge has ports, mtu for bridges, keys for anchors; a user by name owns its volumes)
         "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
         "ready": {
             "probes": {"http": {"type": "http", "port": "http"}},
@@ -68,6 +73,8 @@ def test_the_image_is_built_and_the_servers_answer(engine: docker.APIClient, web
     assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
     assert inspected["HostConfig"]["ReadonlyRootfs"] is True
     assert inspected["Config"]["User"] == "10001:10001"
+    assert not inspected["HostConfig"]["PidsLimit"]
+    assert inspected["HostConfig"]["Memory"] == 2**30
     assert inspected["HostConfig"]["Ulimits"] == [{"Name": "nofile", "Soft": 64, "Hard": 128}]
     web.unchanged("deploy")
 
@@ -129,12 +136,14 @@ def test_a_server_that_never_gets_ready_is_named(web: Cluster) -> None:
     web.spec["nodes"]["web_[0:2]"]["ready"] = {
         "probes": {"http": {"type": "http", "port": "http", "path": "/missing"}},
         "conditions": [{"is": "http_status", "probe": "http", "value": 200}],
+        "timeout": "3s",
     }
     web.write()
-    message = web.refused("deploy", "-e", "ready_timeout=3")
+    message = web.refused("deploy")
     web.spec["nodes"]["web_[0:2]"]["ready"] = good
     web.write()
     assert "web_0" in message
+    assert "nodes not ready after 3." in message
     assert "404" in message
 
 

@@ -119,7 +119,8 @@ def make_image(engine: Engine, busybox: Path, name: str, stamp: str = "") -> Non
             entry = tarfile.TarInfo(f"bin/{applet}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(entry)
-        for path, text in (("stamp", stamp), ("srv/seed", "from the image\n")):
+        passwd, group = "app:x:10001:10002::/:/bin/sh\n", "crew:x:10003:app\n"
+        for path, text in (("stamp", stamp), ("srv/seed", "from the image\n"), ("etc/passwd", passwd), ("etc/group", group)):
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(text), 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))

@@ -33,6 +33,13 @@ def test_files_and_new_volumes_belong_to_the_user(demo: Any) -> None:
     assert demo.names(demo.name) == [f"{demo.name}_0"]
 
 
+@pytest.mark.parametrize(("user", "owner"), [("app", "10001:10002"), ("app:crew", "10001:10003")])
+def test_a_user_by_name_owns_what_is_new(demo: Any, user: str, owner: str) -> None:
+    demo.up(demo.node(user=user, volumes=[demo.volume()], files=[config()]))
+    assert demo.shell(f"{STAT} /data /data/config/app.toml").splitlines() == [f"/data {owner} 755", f"/data/config/app.toml {owner} 644"]
+    assert demo.shell("touch /data/own && echo written") == "written\n"
+
+
 def test_files_on_a_volume_that_the_container_only_reads(demo: Any) -> None:
     volumes = [{**demo.volume(), "read_only": True}, {"name": f"{demo.name}_0-work", "target": "/work"}]
     demo.up(demo.node(user=USER, volumes=volumes, files=[config(), config("y\n", "0400", "/data/key")]))

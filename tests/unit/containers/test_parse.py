@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from unit.containers.builders import defined, mistakes, plain
 
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import size
-from ansible_collections.gravity.cluster.plugins.module_utils._definition import Port, Volume
+from ansible_collections.gravity.cluster.plugins.module_utils._definition import Port, Volume, named_owner
 from ansible_collections.gravity.cluster.plugins.module_utils._parse import (
     Mistake,
     Problems,
@@ -285,3 +285,22 @@ def test_no_network_is_no_mistake() -> None:
     problems = Problems()
     assert parse_network(None, problems) is None
     assert problems.lines == []
+
+
+@pytest.mark.parametrize(
+    ("user", "owner"),
+    [
+        ("app", (7, 8)),
+        ("app:crew", (7, 9)),
+        ("app:5", (7, 5)),
+        ("7:crew", (7, 9)),
+        ("6:crew", (6, 9)),
+        ("7", (7, 8)),
+        ("nobody", None),
+        ("app:nobody", None),
+        ("odd", None),
+    ],
+)
+def test_the_numbers_of_a_user_by_name(user: str, owner: Any) -> None:
+    passwd = "root:x:0:0::/:\n# a note\n\napp:x:7:8:A:/:/bin/sh\nodd:x:many:1::\n"
+    assert named_owner(user, passwd, "crew:x:9:app,b\n") == owner

@@ -157,3 +157,23 @@ def test_folders_in_memory() -> None:
     assert definition({}, tmpfs=["/run"])["tmpfs"] == ["/run"]
     assert definition({"tmpfs": ["/tmp", "/a"]}, tmpfs=["/tmp:size=64m"])["tmpfs"] == ["/tmp:size=64m", "/a"]
     assert definition({}, volumes=[{"name": "scratch", "target": "/tmp"}])["tmpfs"] == []
+
+
+def test_what_is_unlimited_is_not_limited() -> None:
+    limits = {"cpus": "unlimited", "memory": "unlimited", "pids": "unlimited"}
+    assert not {"cpus", "memory", "pids"} & set(definition({}, resources=limits))
+    assert definition({"resources": {"pids": 9}}, resources={"cpus": "unlimited"})["pids"] == 9
+
+
+def test_the_node_that_may_take_longest_is_waited_for() -> None:
+    slow, quick = node(ready={"timeout": 180.5}), node(name="node_1", ready={"timeout": 5})
+    assert probe_targets([slow, quick, node(name="node_2")])["timeout"] == 181
+    assert probe_targets([quick])["timeout"] == 5
+    assert probe_targets([quick, node(name="node_2")])["timeout"] == probe_targets([])["timeout"] == 120
+
+
+def test_a_bridge_takes_an_mtu() -> None:
+    network = {"name": "demo", "subnet": "10.9.0.0/24", "driver": "bridge", "mtu": 1400}
+    assert network_definition(network)["options"] == {"com.docker.network.driver.mtu": "1400"}
+    assert "options" not in network_definition({**network, "mtu": None})
+    assert "options" not in network_definition({**network, "driver": "overlay"}, "id")

@@ -152,3 +152,10 @@ def test_names_of_images(name: str) -> None:
 def test_what_is_no_name_of_an_image(name: t.Any) -> None:
     with pytest.raises(grammar.Wrong):
         grammar.image(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "text"), [("2001:db8::1", "[2001:db8::1]:80"), ("192.0.2.1", "192.0.2.1:80"), ("a.example.org", "a.example.org:80")]
+)
+def test_an_ipv6_address_with_a_port(host: str, text: str) -> None:
+    assert grammar.authority(host, 80) == text

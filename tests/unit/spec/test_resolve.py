@@ -377,7 +377,8 @@ def test_names_of_containers(spec: Spec) -> None:
 
 
 def test_ten_thousand_nodes_are_validated_once(spec: Spec) -> None:
-    resolved = spec.resolved(network={"subnet": "10.0.0.0/16"}, nodes={"node_[0:9999]": {}})
+    hosts = {f"h{number}": {} for number in range(10)}
+    resolved = spec.resolved(network={"subnet": "10.0.0.0/16"}, hosts=hosts, nodes={"node_[0:9999]": {}})
     assert len(resolved["nodes"]) == 10000
     assert resolved["nodes"]["node_9999"]["network_ip"] == "10.0.39.215"
 
@@ -452,3 +453,33 @@ def test_places_in_the_container_have_one_form(spec: Spec) -> None:
     assert node["files"][0]["path"] == "/www/x"
     assert node["tmpfs"] == ["/run:size=64m"]
     assert node["storage"] == {"clear": ["/www"], "keep": ["/www/x"]}
+
+
+def test_limits_can_be_taken_away(spec: Spec) -> None:
+    limits = {"cpus": "unlimited", "memory": "unlimited", "pids": "unlimited"}
+    hosts = {"alpha": {"capacity": {"cpus": 1, "memory": "1g"}}}
+    assert spec.node({"resources": limits}, hosts=hosts)["resources"] == limits
+
+
+def test_a_docker_host_has_as_many_nodes_as_a_bridge_has_ports(spec: Spec) -> None:
+    assert len(spec.resolved(network={"subnet": "10.0.0.0/16"}, nodes={"a_[0:1022]": {}})["nodes"]) == 1023
+
+
+def test_the_addresses_of_docker_hosts_with_ipv6_stand_in_brackets(spec: Spec) -> None:
+    hosts = {"alpha": {"ansible_host": "2001:db8::10"}, "beta": {"ansible_host": "192.0.2.11"}}
+    nodes = {"v_0": {"role": "validator", "host": "alpha"}, "v_1": {"role": "validator", "host": "beta"}}
+    found = spec.resolved(flavor="injective", network={"driver": "host_ports"}, hosts=hosts, nodes=nodes)["nodes"]
+    assert found["v_0"]["advertised"]["p2p"]["outside"].startswith("[2001:db8::10]:")
+    assert found["v_1"]["advertised"]["p2p"]["outside"].startswith("192.0.2.11:")
+
+
+def test_a_bridge_has_an_mtu(spec: Spec) -> None:
+    assert spec.resolved(network={"mtu": 1400}, nodes={"a_0": {}})["cluster"]["network"]["mtu"] == 1400
+
+
+def test_keys_that_start_with_x_carry_anchors(spec: Spec) -> None:
+    text = "x-small: &small {resources: {cpus: 0.5}}\nx-env: &env {A: 0022}\n"
+    text += "plugin: gravity.cluster.spec\ncluster_name: x\nflavor: generic\nimage: tiny:1\nnodes: {a_0: {<<: *small, env: *env}}\n"
+    node = spec.text(text)["nodes"]["a_0"]
+    assert (node["resources"]["cpus"], node["env"]) == (0.5, {"A": "0022"})
+    assert any("x_small: unknown key" in line for line in spec.lines(text.replace("x-small", "x_small")))

@@ -175,7 +175,7 @@ def test_nothing_that_remembers_its_text_reaches_ansible() -> None:
         ('"env": {"A": "a\\u0000"}', "nodes.a_0.env.A: the text holds a NUL character, which ends a text for the system; leave it out"),
         (
             '"resources": {"cpus": %s}' % ("1" * 400),
-            "nodes.a_0.resources.cpus: a number of 400 characters is out of range; use a smaller one",
+            "nodes.a_0.resources.cpus: a number of more than 40 digits is out of range; use 0.01 to 1024",
         ),
     ],
 )
