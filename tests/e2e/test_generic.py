@@ -28,15 +28,11 @@ def web(engine: docker.APIClient, busybox: Path, tmp_path_factory: pytest.TempPa
         "env": {"TIER": "front", "TOKEN": "canary-env-1"},
         "user": "10001:10001",
         "ulimits": {"nofile": "64:128"},
-<<<<<<< HEAD
+        "resources": {"pids": "unlimited"},
         "files": [
             {"path": "/www/index.html", "content": "first\n"},
             {"path": "/www/token", "content": "canary 'file' 1\nof two lines\n", "secret": True},
         ],
-=======
-        "resources": {"pids": "unlimited"},
-        "files": [{"path": "/www/index.html", "content": "first\n"}],
->>>>>>> 9a0a9bc (Specs: limits can be taken away, ready.timeout is waited for, as many nodes as a bridge has ports, mtu for bridges, keys for anchors; a user by name owns its volumes)
         "health": {"test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], "interval": "1s"},
         "ready": {
             "probes": {"http": {"type": "http", "port": "http"}},

@@ -353,26 +353,16 @@ def test_purge_takes_the_volumes_of_the_nodes_that_are_meant() -> None:
 
 # In general
 
-<<<<<<< HEAD
 # What the Engine takes as text: neither NUL nor half a character.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=3)
 
-=======
-# What a process can be given.
-words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
->>>>>>> 9a0a9bc (Specs: limits can be taken away, ready.timeout is waited for, as many nodes as a bridge has ports, mtu for bridges, keys for anchors; a user by name owns its volumes)
 settings = st.fixed_dictionaries(
     {},
     optional={
         "memory": st.sampled_from(["64m", "1g"]),
         "cpus": st.sampled_from([0.5, 1]),
-<<<<<<< HEAD
         "env": st.dictionaries(st.sampled_from("ABC"), TEXT, max_size=3),
         "labels": st.dictionaries(st.sampled_from("xyz"), TEXT, max_size=3),
-=======
-        "env": st.dictionaries(st.sampled_from("ABC"), words, max_size=3),
-        "labels": st.dictionaries(st.sampled_from("xyz"), words, max_size=3),
->>>>>>> 9a0a9bc (Specs: limits can be taken away, ready.timeout is waited for, as many nodes as a bridge has ports, mtu for bridges, keys for anchors; a user by name owns its volumes)
         "user": st.sampled_from(["1:1", "app"]),
         "command": st.lists(TEXT.filter(bool), max_size=2),
         "ports": st.lists(st.builds(lambda port: {"container": port, "host": port}, st.integers(1, 4)), unique_by=str, max_size=2),
