@@ -25,7 +25,6 @@ from ansible_collections.gravity.cluster.plugins.module_utils._births import (
     discard,
     find_births,
     is_held,
-    me,
     remove_container,
     writer_name,
 )
@@ -50,6 +49,7 @@ from ansible_collections.gravity.cluster.plugins.module_utils._genesis import (
     volume_labels,
 )
 from ansible_collections.gravity.cluster.plugins.module_utils._held import held_by
+from ansible_collections.gravity.cluster.plugins.module_utils._process import identity
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 
 with contextlib.suppress(ImportError):  # Engine() reports it
@@ -206,7 +206,7 @@ def open_birth(engine: Engine, spec: Spec, name: str, newborn: t.Sequence[Node])
     """Create the birth container, not started; returns its id, None when another run has just done so."""
     marks = labels.own(spec.cluster, "oneoff")
     marks[VOLUMES] = json.dumps([node.volume for node in newborn], separators=(",", ":"))
-    marks[HOLDER] = json.dumps(me(), separators=(",", ":"))
+    marks[HOLDER] = json.dumps(identity(), separators=(",", ":"))
     hold = [part.replace("{lease}", str(spec.lease)) for part in spec.hold]
     try:
         with engine.translating(f"creating {name}"):

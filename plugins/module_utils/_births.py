@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import typing as t
 from dataclasses import dataclass
 
@@ -17,14 +16,15 @@ from ansible_collections.gravity.cluster.plugins.module_utils import _labels as 
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import Refused
 from ansible_collections.gravity.cluster.plugins.module_utils._ownership import Owner, name_of
+from ansible_collections.gravity.cluster.plugins.module_utils._process import lives
 
 with contextlib.suppress(ImportError):  # Engine() reports it
     import docker.errors
 
 # JSON list of the volumes that a birth container makes.
 VOLUMES = labels.PREFIX + "birth-volumes"
-# JSON: the process that works in a birth container, see me().
-HOLDER = labels.PREFIX + "holder"
+# JSON: the process that works in a birth container, see _process.identity().
+HOLDER = labels.HOLDER
 # What a birth container's name has at its end, before a part of the digest, when its volumes are filled.
 FILLED = "-filled-"
 
@@ -77,35 +77,11 @@ def _parsed(text: t.Optional[str], default: t.Any) -> t.Any:
         return default
 
 
-def me() -> t.Dict[str, t.Any]:
-    """This process, so that another one can tell whether it still lives."""
-    return {**_sight(), "pid": os.getpid(), "since": _since(os.getpid())}
-
-
-def _sight() -> t.Dict[str, str]:
-    """What must agree for two processes to see one another: the boot of the machine and the process namespace."""
-    sight = {"boot": "", "space": ""}
-    with contextlib.suppress(OSError):
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            sight["boot"] = stream.read().strip()
-        sight["space"] = os.readlink("/proc/self/ns/pid")
-    return sight
-
-
-def _since(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty when it is gone."""
-    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-        return stream.read().rpartition(")")[2].split()[19]
-    return ""
-
-
 def is_held(birth: Leftover) -> bool:
     """Whether somebody may still work in a birth container. One that ended its lease, or never began, is nobody's."""
-    holder = birth.holder
-    if {key: holder.get(key) for key in ("boot", "space")} == _sight():
-        return bool(holder.get("since")) and _since(int(holder.get("pid") or 0)) == holder.get("since")
+    known = lives(birth.holder)
     # A maker on another machine cannot be seen: its container's lease counts.
-    return birth.running
+    return birth.running if known is None else known
 
 
 def discard(engine: Engine, birth: Leftover) -> None:

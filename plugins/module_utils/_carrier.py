@@ -11,9 +11,10 @@ import typing as t
 from pathlib import PurePosixPath
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
-from ansible_collections.gravity.cluster.plugins.module_utils._births import HOLDER, find_births, is_held, me, remove_container
+from ansible_collections.gravity.cluster.plugins.module_utils._births import HOLDER, find_births, is_held, remove_container
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File
 from ansible_collections.gravity.cluster.plugins.module_utils._genesis import Spec
+from ansible_collections.gravity.cluster.plugins.module_utils._process import identity
 
 # Where it mounts volumes, one folder each.
 MOUNTS = "/volumes"
@@ -38,7 +39,7 @@ def carriers(engine: Engine, spec: Spec, groups: t.Sequence[t.Sequence[t.Any]]) 
     prefix = f"{spec.cluster}-carrier-"
     if groups:
         discard_carriers(engine, spec.cluster, prefix)
-    mine = {HOLDER: json.dumps(me(), separators=(",", ":"))}
+    mine = {HOLDER: json.dumps(identity(), separators=(",", ":"))}
     with contextlib.ExitStack() as stack:
         made = []
         for mounts in groups:

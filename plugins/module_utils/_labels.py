@@ -9,7 +9,7 @@ import typing as t
 PREFIX = "gravity.cluster."
 
 CLUSTER = PREFIX + "name"  # the cluster's name; on every object that we make
-KIND = PREFIX + "kind"  # node | network | volume | oneoff | image
+KIND = PREFIX + "kind"  # node | network | volume | oneoff | image | lock
 NODE = PREFIX + "node"  # the node's name in the spec
 CONTAINER = PREFIX + "container"  # the name of the container that we made; a copy has the label and another name
 ORIGIN = PREFIX + "origin"  # digest of the spec file, and of the controller, that the object was made from
@@ -19,6 +19,7 @@ FILES = PREFIX + "files"  # JSON: path -> salt:sha256 (earlier: sha256) of each 
 DEFINED = PREFIX + "defined"  # JSON list: the aspects of a container that its definition set
 GENESIS = PREFIX + "genesis"  # sha256 of the genesis that a volume or container belongs to
 IDENTITY = PREFIX + "identity"  # the node's public identity, for its peers
+HOLDER = PREFIX + "holder"  # JSON: the process that works on a birth, or holds a lock
 BIRTH = PREFIX + "birth"  # JSON: what the genesis was made from
 HELD = PREFIX + "held"  # JSON: digests of the files in a volume that nobody changes: keys, and what all nodes share
 INPUTS = PREFIX + "inputs"  # sha256 of what an image was assembled or built from

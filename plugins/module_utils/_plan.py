@@ -357,7 +357,10 @@ def removal(request: Request, observed: Observed) -> Plan:
         volumes += tuple(
             ThingStep("volume", one.name, REMOVE, ("purge",), node=one.labels.get(labels.NODE))
             for one in sorted(observed.volumes.values(), key=lambda one: one.name)
-            if labels.is_own(one.labels, request.cluster) and (request.whole or one.labels.get(labels.NODE) in request.targets)
+            # The lock is that of this very run.
+            if labels.is_own(one.labels, request.cluster)
+            and one.labels.get(labels.KIND) != "lock"
+            and (request.whole or one.labels.get(labels.NODE) in request.targets)
         )
     return Plan(tuple(steps), networks, volumes)
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
@@ -145,6 +147,71 @@ def test_restart_takes_one_after_the_other(engine: docker.APIClient, cluster: Cl
     started = sorted(item.split()[1] for item in after["containers"])
     assert not set(started) & {item.split()[1] for item in before["containers"]}
     assert advances(cluster, 1)
+
+
+def test_of_two_operations_at_once_one_is_refused(engine: docker.APIClient, cluster: Cluster) -> None:
+    before = objects(engine, cluster)
+    running = {"label": f"gravity.cluster.name={cluster.name}", "status": "running"}
+    both = [cluster.start("restart", "--limit", f"node_{node}") for node in (0, 1)]
+    with ThreadPoolExecutor() as pool:
+        said = [pool.submit(process.communicate) for process in both]
+        while any(process.poll() is None for process in both):
+            assert len(engine.containers(filters=running)) >= len(NODES) - 1
+    assert sorted(process.returncode for process in both) == [0, 2]
+    loser = next(node for node, process in enumerate(both) if process.returncode)
+    message = " ".join(said[loser].result()[0].split())
+    assert f"{cluster.name}: restart by " in message
+    assert "lock_force=true" in message
+    after = objects(engine, cluster)
+    assert after["volumes"] == before["volumes"]
+    assert len(set(after["containers"]) - set(before["containers"])) == 1
+
+
+def locks(engine: docker.APIClient, cluster: Cluster) -> t.List[str]:
+    """The volumes that say that an operation works on the cluster."""
+    own = [f"gravity.cluster.name={cluster.name}", "gravity.cluster.kind=lock"]
+    return [str(volume["Name"]) for volume in engine.volumes(filters={"label": own})["Volumes"] or []]
+
+
+def test_a_deploy_and_an_upgrade_that_wait_for_one_another_both_succeed(engine: docker.APIClient, cluster: Cluster) -> None:
+    both = [cluster.start(verb, "-e", "lock_timeout=200") for verb in ("deploy", "upgrade")]
+    with ThreadPoolExecutor() as pool:
+        said = [done.result()[0] for done in [pool.submit(process.communicate) for process in both]]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert any("waiting (0 s): " in text for text in said)
+    assert locks(engine, cluster) == []
+
+
+def test_the_lock_of_a_killed_operation_is_nobodys(engine: docker.APIClient, cluster: Cluster) -> None:
+    process = cluster.start("restart", "--limit", "node_0")
+    while not locks(engine, cluster):
+        assert process.poll() is None
+    kill(process)
+    assert locks(engine, cluster)
+    assert "died and left its lock" in cluster.ok("restart", "--limit", "node_0")
+    assert locks(engine, cluster) == []
+
+
+def test_an_operation_elsewhere_holds_up_what_changes_the_cluster_and_nothing_else(engine: docker.APIClient, cluster: Cluster) -> None:
+    holder = {
+        "token": "elsewhere",
+        "owner": "ann@laptop",
+        "purpose": "upgrade",
+        "boot": "another machine",
+        "taken": time.time(),
+        "lease": 600,
+    }
+    marks = {"name": cluster.name, "kind": "lock", "holder": json.dumps(holder)}
+    lock = f"{cluster.name}.operation-lock"
+    engine.create_volume(lock, labels={f"gravity.cluster.{key}": value for key, value in marks.items()})
+    before = objects(engine, cluster)
+    cluster.ok("stop", "--check", "--limit", "node_3")
+    message = cluster.refused("stop", "--limit", "node_3")
+    assert f"{cluster.name}: upgrade by ann@laptop has been running since " in message
+    assert "(on another machine; its lock expires at " in message
+    assert objects(engine, cluster) == before
+    cluster.unchanged("start", "-e", "lock_force=true")
+    assert locks(engine, cluster) == []
 
 
 def test_what_was_started_just_now_is_waited_for(engine: docker.APIClient, cluster: Cluster) -> None:

@@ -15,9 +15,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._birth import ensure
 from ansible_collections.gravity.cluster.plugins.module_utils._birth_hosts import PHASES
-from ansible_collections.gravity.cluster.plugins.module_utils._births import HOLDER, me
+from ansible_collections.gravity.cluster.plugins.module_utils._births import HOLDER
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import Engine, File
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import ClusterError, Refused
+from ansible_collections.gravity.cluster.plugins.module_utils._process import identity
 from ansible_collections.gravity.cluster.plugins.module_utils._progress import Progress
 from ansible_collections.gravity.cluster.plugins.modules.genesis import ARGUMENTS
 
@@ -190,7 +191,7 @@ def test_a_genesis_that_nobody_has_is_refused(toy: Toy) -> None:
 
 
 def test_what_a_killed_look_has_left_goes(toy: Toy, objects: Objects) -> None:
-    marks = {**labels.own(toy.cluster, "oneoff"), HOLDER: json.dumps({**me(), "since": "0"})}
+    marks = {**labels.own(toy.cluster, "oneoff"), HOLDER: json.dumps({**identity(), "since": "0"})}
     toy.engine.api.create_container(toy.image, command=["true"], name=f"{toy.cluster}-carrier-0", labels=marks)
     toy.deploy()
     assert objects(toy.cluster)["containers"] == []

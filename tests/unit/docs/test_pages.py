@@ -108,11 +108,20 @@ def test_the_readme_is_short() -> None:
     assert len(README.text.splitlines()) <= 360
 
 
+# What the README tells once for all verbs.
+FOR_EVERY_VERB = {"engine_url", "lock_force", "lock_lease", "lock_timeout"}
+
+
+def test_what_changes_a_cluster_holds_its_lock_and_what_reads_does_not() -> None:
+    holding = {verb for verb in playbooks() if "lock_force" in options(verb)}
+    assert holding == {"clear_storage", "deploy", "restart", "start", "stop", "teardown", "upgrade"}
+
+
 def test_the_readme_lists_every_playbook_and_its_options() -> None:
     rows = {verb.strip("`"): cells for verb, *cells in README.table("verb")}
     assert set(rows) == set(playbooks())
     for verb, (_does, taken) in rows.items():
-        real = {name: value for name, value in options(verb).items() if name != "engine_url"}
+        real = {name: value for name, value in options(verb).items() if name not in FOR_EVERY_VERB}
         assert {name for name in re.findall(r"`(\w+)`", taken) if not name[0].isdigit()} == set(real), verb
         for name, value in re.findall(r"`(\w+)` \((\w+)\)", taken):
             assert real[name] == value, f"{verb}: {name}"

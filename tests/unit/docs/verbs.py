@@ -25,7 +25,7 @@ def options(verb: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for play in _load(playbooks()[verb]):
         for role in play.get("roles", []):
-            found.update(_of_role(role["role"], "main"))
+            found.update({**_of_role(role["role"], "main"), **_of_locked(role)})
         found.update(_of_tasks(play.get("tasks", []), playbooks()[verb].parent))
     return found
 
@@ -44,6 +44,12 @@ def _of_role(name: str, entry: str) -> dict[str, str]:
     return {**found, **_of_tasks(_load(tasks / f"{entry}.yml"), tasks)}
 
 
+def _of_locked(variables: dict[str, Any]) -> dict[str, str]:
+    """Of the role that ``cluster_lock`` is told to include."""
+    role = variables.get("cluster_lock_role")
+    return _of_role(role, variables.get("cluster_lock_tasks", "main")) if role else {}
+
+
 def _of_tasks(tasks: list[dict[str, Any]], folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for task in tasks:
@@ -51,7 +57,7 @@ def _of_tasks(tasks: list[dict[str, Any]], folder: Path) -> dict[str, str]:
             found.update(_of_tasks(task.get(part, []), folder))
         role = task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role")
         if role:
-            found.update(_of_role(role["name"], role.get("tasks_from", "main")))
+            found.update({**_of_role(role["name"], role.get("tasks_from", "main")), **_of_locked(task.get("vars", {}))})
         more = task.get("ansible.builtin.include_tasks") or task.get("ansible.builtin.import_tasks")
         if more and (folder / more).is_file():
             found.update(_of_tasks(_load(folder / more), folder))
