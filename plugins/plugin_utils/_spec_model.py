@@ -67,7 +67,13 @@ from ansible_collections.gravity.cluster.plugins.plugin_utils._spec_values impor
     image_entry,
     port_entry,
     volume_entry,
+    wrong,
 )
+
+# Each label makes a group, and Ansible takes minutes for some ten thousand of them.
+MOST_ENTRIES = 1000
+# Nodes are counted with their ranges; the rest is for others.
+COUNTED_ELSEWHERE = ("nodes", "config", "assemble")
 
 
 def _bare(annotation: t.Any) -> t.Any:
@@ -85,7 +91,9 @@ class Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_meant(cls, value: t.Any, info: t.Any) -> t.Any:
-        """Numbers and choices that people read otherwise than YAML does."""
+        """Numbers and choices that people read otherwise than YAML does; nothing of a size that is an accident."""
+        if isinstance(value, (dict, list)) and len(value) > MOST_ENTRIES and info.field_name not in COUNTED_ELSEWHERE:
+            raise wrong(f"{len(value):,} entries, more than the {MOST_ENTRIES:,} that one key may have; leave some out")
         return as_meant(value, _bare(cls.model_fields[info.field_name].annotation))
 
 

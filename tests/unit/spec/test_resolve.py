@@ -483,3 +483,10 @@ def test_keys_that_start_with_x_carry_anchors(spec: Spec) -> None:
     node = spec.text(text)["nodes"]["a_0"]
     assert (node["resources"]["cpus"], node["env"]) == (0.5, {"A": "0022"})
     assert any("x_small: unknown key" in line for line in spec.lines(text.replace("x-small", "x_small")))
+
+
+def test_a_key_has_as_many_entries_as_somebody_may_mean(spec: Spec) -> None:
+    assert len(spec.node({"labels": {f"k{number}": "v" for number in range(1000)}})["labels"]) == 1000
+    labels = "".join(f"      k{number}: v\n" for number in range(1001))
+    text = "plugin: gravity.cluster.spec\ncluster_name: x\nflavor: generic\nimage: tiny:1\nnodes:\n  a_0:\n    labels:\n"
+    assert spec.lines(text + labels) == ["nodes.a_0.labels: 1,001 entries, more than the 1,000 that one key may have; leave some out"]
