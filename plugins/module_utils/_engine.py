@@ -109,13 +109,10 @@ def options_from(params: t.Mapping[str, t.Any], environ: t.Optional[t.Mapping[st
     ca, cert, key = params.get("engine_ca"), params.get("engine_cert"), params.get("engine_key")
     if url:
         return EngineOptions(url, timeout, ca, cert, key)
-    try:
-        found = find(os.environ if environ is None else environ)
-    except EngineUnreachable as exc:
-        return EngineOptions(timeout=timeout, problem=str(exc))
+    found = find(os.environ if environ is None else environ)
     if ca or cert:
         return EngineOptions(found.url, timeout, ca, cert, key)
-    return EngineOptions(found.url, timeout, found.ca, found.cert, found.key, found.tls)
+    return EngineOptions(found.url, timeout, found.ca, found.cert, found.key, found.tls, found.problem)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 """The lock of a cluster on one Docker host: a volume, because the Engine makes one of each name only and keeps the labels of the first.
 
 The action plugin ``cluster_lock`` gives the text of this file to the Docker host's Python, which costs a tenth of what a module does. So
-it stands alone, with nothing but the standard library.
+it needs nothing but the standard library and ``_engine_address.py``, which goes with it.
 
 Only who has claimed a holder's place (:func:`_claimed`) removes that holder's volume, the holder itself too. So a volume is never
 removed that has come to be another one since somebody looked.
@@ -19,10 +19,13 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import time
 import typing as t
 import urllib.parse
+
+from ansible_collections.gravity.cluster.plugins.module_utils._engine_address import Found, find
 
 Data = t.Dict[str, t.Any]
 
@@ -30,7 +33,6 @@ Data = t.Dict[str, t.Any]
 HOLDER = "gravity.cluster.holder"
 CLUSTER = "gravity.cluster.name"
 KIND = "gravity.cluster.kind"
-DEFAULT_URL = "unix:///var/run/docker.sock"
 TIMEOUT = 30.0
 # Seconds after which a claim counts as left by somebody who died; it is held for a few requests.
 CLAIM_LEASE = 60.0
@@ -46,8 +48,11 @@ class Engine:
     """The few requests that a lock needs. ``now`` is the Engine's own time, as of its last answer."""
 
     def __init__(self, url: str = "", ca: str = "", cert: str = "", key: str = "") -> None:
-        self.url = url or os.environ.get("DOCKER_HOST") or DEFAULT_URL
-        self.files = [os.path.expanduser(path) for path in (ca, cert, key)]
+        found = Found(url) if url else find(os.environ)
+        if ca or cert:
+            ca, cert, key = (os.path.expanduser(path) for path in (ca, cert, key))
+            found = Found(found.url, ca, cert, key, tls=True)
+        self.found, self.url = found, found.url
         self.now = 0.0
 
     def call(self, method: str, path: str, body: t.Optional[Data] = None) -> t.Tuple[int, t.Any]:
@@ -62,6 +67,8 @@ class Engine:
 
     def greet(self) -> None:
         """Ask whether there is an Engine; this also sets ``now``."""
+        if self.found.problem:
+            raise NoEngine(self.found.problem)
         try:
             status, _version = self.call("GET", "/version")
         except (OSError, ValueError, http.client.HTTPException) as exc:
@@ -72,24 +79,28 @@ class Engine:
     def _connect(self) -> http.client.HTTPConnection:
         address = urllib.parse.urlsplit(self.url)
         if address.scheme in ("unix", "http+unix"):
-            local = http.client.HTTPConnection("engine", timeout=TIMEOUT)
-            local.sock = socket.socket(socket.AF_UNIX)
-            local.sock.settimeout(TIMEOUT)
-            local.sock.connect(urllib.parse.unquote(address.netloc + address.path))
-            return local
+            return self._over(_of_file(urllib.parse.unquote(address.netloc + address.path)))
+        if address.scheme == "ssh":
+            return self._over(_of_ssh(address))
         if address.scheme not in ("tcp", "http", "https"):
             raise ValueError(f"no lock can be taken over {address.scheme or self.url}")
-        ca, cert, key = self.files
         remote = http.client.HTTPConnection(address.hostname or "", address.port or 2375, timeout=TIMEOUT)
-        if ca or cert or address.scheme == "https":
-            context = ssl.create_default_context(cafile=ca or None)
-            if not ca:
+        if self.found.tls or address.scheme == "https":
+            context = ssl.create_default_context(cafile=self.found.ca or None)
+            if not self.found.ca:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            if cert:
-                context.load_cert_chain(cert, key or None)
+            if self.found.cert:
+                context.load_cert_chain(self.found.cert, self.found.key or None)
             remote = http.client.HTTPSConnection(address.hostname or "", address.port or 2376, timeout=TIMEOUT, context=context)
         remote.connect()
         return remote
+
+    @staticmethod
+    def _over(connected: socket.socket) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("engine", timeout=TIMEOUT)
+        connection.sock = connected
+        connected.settimeout(TIMEOUT)
+        return connection
 
     def create(self, name: str, marks: Data) -> Data:
         """The labels of the volume ``name``, which is made with ``marks`` unless there is one."""
@@ -111,6 +122,25 @@ class Engine:
         if status >= 400:
             raise OSError(f"volume {name}: {answer.get('message') or status}")
         return dict(answer.get("Labels") or {})
+
+
+def _of_file(path: str) -> socket.socket:
+    found = socket.socket(socket.AF_UNIX)
+    found.settimeout(TIMEOUT)
+    found.connect(path)
+    return found
+
+
+def _of_ssh(address: urllib.parse.SplitResult) -> socket.socket:
+    """A connection as the docker command makes it; ssh ends with it."""
+    options: t.List[str] = ["-o", "BatchMode=yes"]
+    options += ["-l", address.username] if address.username else []
+    options += ["-p", str(address.port)] if address.port else []
+    near, far = socket.socketpair()
+    with far:
+        command: t.List[str] = ["ssh", *options, "--", address.hostname or "", "docker system dial-stdio"]
+        subprocess.Popen(command, stdin=far.fileno(), stdout=far.fileno(), stderr=subprocess.DEVNULL)
+    return near
 
 
 def take(engine: Engine, cluster: str, holder: Data, replaces: str = "") -> Data:
@@ -140,11 +170,24 @@ def free(engine: Engine, cluster: str, holder: Data) -> Data:
     """Give the lock back, if ``holder`` has it still."""
     engine.greet()
     name = volume_of(cluster)
+    _sweep(engine, cluster)
     if _token(engine.look(name), cluster, name) == holder["token"]:
         with _claimed(engine, cluster, holder["token"], _marks(cluster, holder, engine.now)) as mine:
             if mine and _token(engine.look(name), cluster, name) == holder["token"]:
                 engine.remove(name)
     return {"held": False}
+
+
+def _sweep(engine: Engine, cluster: str) -> None:
+    """Remove the claims of those who died in the middle of one."""
+    select = json.dumps({"label": [f"{CLUSTER}={cluster}", f"{KIND}=lock"]})
+    status, answer = engine.call("GET", f"/volumes?filters={urllib.parse.quote(select)}")
+    for one in (answer.get("Volumes") or []) if status == 200 else []:
+        name = str(one["Name"])
+        if name.startswith(f"{volume_of(cluster)}."):
+            with contextlib.suppress(OSError):
+                if engine.now > holder_of(one.get("Labels") or {}, cluster, name)["taken"] + CLAIM_LEASE:
+                    engine.remove(name)
 
 
 def volume_of(cluster: str) -> str:

@@ -9,7 +9,6 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.gravity.cluster.plugins.module_utils._engine_address import find, machine
-from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineUnreachable
 from ansible_collections.gravity.cluster.plugins.module_utils._targets import LOOPBACK
 from ansible_collections.gravity.cluster.plugins.plugin_utils._allocation import EVERYWHERE
 
@@ -60,15 +59,7 @@ def reached_at(hosts: t.Sequence[Data], environ: t.Optional[t.Mapping[str, str]]
 
 def _address(host: Data, environ: t.Mapping[str, str]) -> str:
     local = host.get("ansible_connection") == "local"
-    engine = machine(str(host.get("engine_url") or (_here(environ) if local else "")))
+    engine = machine(str(host.get("engine_url") or (find(environ).url if local else "")))
     if engine or local:
         return engine or LOOPBACK
     return str(host.get("ansible_host") or host["inventory_hostname"])
-
-
-def _here(environ: t.Mapping[str, str]) -> str:
-    """URL of the Engine that the controller uses."""
-    try:
-        return find(environ).url
-    except EngineUnreachable:  # whoever connects is told
-        return ""

@@ -85,6 +85,16 @@ def test_a_claim_that_a_dead_one_left_does_not_stay_in_the_way(engine: Engine, c
     assert left(engine, cluster.name) == ["a"]
 
 
+def test_claims_of_dead_ones_go_with_the_next_that_gives_it_back(engine: Engine, cluster: t.Any) -> None:
+    old, new = (lock._marks(cluster.name, named("dead"), taken) for taken in (0.0, 4e9))
+    for number, marks in enumerate((old, new)):
+        engine.api.create_volume(f"{lock.volume_of(cluster.name)}.{number}", labels=marks)
+    take(cluster.name, "a")
+    lock.free(lock.Engine(), cluster.name, named("a"))
+    volumes = engine.api.volumes(filters=labels.select(cluster.name, "lock"))["Volumes"]
+    assert [one["Name"] for one in volumes] == [f"{lock.volume_of(cluster.name)}.1"]
+
+
 def test_what_is_no_lock_is_left_alone(engine: Engine, cluster: t.Any) -> None:
     engine.api.create_volume(lock.volume_of(cluster.name), labels=labels.own(cluster.name, "volume"))
     asked = {"state": "held", "cluster": cluster.name, "holder": named("a"), "replaces": "", "engine": {}}
