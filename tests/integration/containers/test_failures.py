@@ -87,8 +87,9 @@ def test_rollback_leaves_what_was_there(demo: Any) -> None:
 def test_what_the_engine_refuses_to_create_does_not_cost_the_old_container(demo: Any) -> None:
     demo.up(*demo.nodes(1))
     before = demo.inspect()
-    result = demo.run(demo.node(stop_signal="NONSENSE"))
+    result = demo.run(demo.node(binds=[{"source": "/no/such/folder", "target": "/mnt"}]))
     assert result["failed"]
+    assert "/no/such/folder" in result["msg"]
     assert not result["changed"]
     after = demo.inspect()
     assert (after["Id"], after["State"]["StartedAt"]) == (before["Id"], before["State"]["StartedAt"])
