@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.gravity.cluster.plugins.module_utils import _labels as labels
 from ansible_collections.gravity.cluster.plugins.module_utils._aspects import policy, size
@@ -63,14 +64,14 @@ OWN = ("container_name", "hostname", "networks", "ports", "volumes", "labels")
 UNITS = (("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
 
 
-def compose_export(definitions: t.Sequence[Plain], cluster: str, network: Plain, seen: Plain) -> Export:
+def compose_export(definitions: t.Sequence[Plain], cluster: str, network: Plain, seen: Plain, origin: str = "") -> Export:
     """The compose file of ``definitions``, as ``{content, problems, warnings}``; see ``_exports``.
 
-    ``definitions`` and ``network`` are options of the module ``containers``, and ``seen`` is what it said of them in check mode.
+    ``definitions``, ``network`` and ``origin`` are options of the module ``containers``; ``seen`` is what it said of them in check mode.
     What only ``deploy`` can bring is a problem: keys, config files, and volumes that belong to another user than root.
     """
     problems = Problems()
-    wanted = parse_containers(definitions, problems)
+    wanted = tuple(replace(one, origin=origin or None) for one in parse_containers(definitions, problems))
     place = parse_network(network, problems)
     if not problems.lines and place is not None:
         missing = {volume["name"] for volume in seen["volumes"]}
