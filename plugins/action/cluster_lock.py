@@ -6,11 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
-import types
 import typing as t
-from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -18,20 +15,11 @@ from ansible.utils.display import Display
 from ansible_collections.gravity.cluster.plugins.module_utils import _engine_address
 from ansible_collections.gravity.cluster.plugins.module_utils import _lock as lock
 from ansible_collections.gravity.cluster.plugins.plugin_utils._operation import Verdict, holder_of, judge, printed
+from ansible_collections.gravity.cluster.plugins.plugin_utils._standalone import command, source
 
 # Seconds between two looks whether the lock is free, and between two lines that say so.
 POLL = 1.0
 EVERY = 10.0
-
-# Makes modules of names and texts, in this order, and leaves the last argument to the last of them.
-LOADER = """
-import sys, types
-parts = sys.argv[1:-1]
-sys.argv[1:-1] = []
-for name, text in zip(parts[::2], parts[1::2]):
-    sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), sys.modules[name].__dict__)
-"""
 
 Data = dict[str, t.Any]
 
@@ -106,8 +94,8 @@ class ActionModule(ActionBase):
         """Have the lock's own file run on the Docker host."""
         engine = {key: given[f"engine_{key}"] or "" for key in ("url", "ca", "cert", "key")}
         asked = {"state": given["state"], "cluster": given["cluster"], "holder": holder, "replaces": replaces, "engine": engine}
-        words = (python, "-c", LOADER, _engine_address.__name__, text(_engine_address), "__main__", text(lock), json.dumps(asked))
-        said = self._low_level_execute_command(" ".join(shlex.quote(word) for word in words), executable="/bin/sh")
+        line = command(python, source(lock), json.dumps(asked), needs=[_engine_address])
+        said = self._low_level_execute_command(line, executable="/bin/sh")
         try:
             answer: Data = json.loads(said["stdout"].strip().splitlines()[-1])
         except (ValueError, IndexError):
@@ -126,8 +114,3 @@ class ActionModule(ActionBase):
 def printed_line(text: str) -> str:
     """What another machine said, on one line and without control characters."""
     return printed(" ".join(text.split()))
-
-
-def text(module: types.ModuleType) -> str:
-    """The source of a module."""
-    return Path(str(module.__file__)).read_text(encoding="utf-8")

@@ -5,25 +5,19 @@
 from __future__ import annotations
 
 import json
-import shlex
 import typing as t
 
+from ansible_collections.gravity.cluster.plugins.module_utils import _engine_address
 from ansible_collections.gravity.cluster.plugins.plugin_utils._followed import FollowedModule
+from ansible_collections.gravity.cluster.plugins.plugin_utils._standalone import command
 
-# Asks a local Engine for its version with nothing but the standard library: a twentieth of what a module costs. Where another Engine is
-# meant (module_utils/_engine_address.py says which), the module is asked.
+# Asks a local Engine for its version with nothing but the standard library: a twentieth of what a module costs. For another Engine, the
+# module is asked.
 QUESTION = """
-import http.client, json, os, socket, sys
-url = sys.argv[1] or os.environ.get("DOCKER_HOST")
-if not url:
-    context = os.environ.get("DOCKER_CONTEXT")
-    folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    try:
-        with open(os.path.join(folder, "config.json")) as config:
-            context = context or json.load(config).get("currentContext")
-    except (OSError, ValueError):
-        pass
-    url = "unix:///var/run/docker.sock" if context in (None, "", "default") else ""
+import http.client, os, socket, sys
+from ansible_collections.gravity.cluster.plugins.module_utils._engine_address import Found, find
+found = Found(sys.argv[1]) if sys.argv[1] else find(os.environ)
+url = "" if found.problem else found.url
 if not url.startswith("unix://"):
     sys.exit(1)
 engine = http.client.HTTPConnection("engine", timeout=10)
@@ -49,8 +43,8 @@ class ActionModule(FollowedModule):
 
     def _ask(self, url: str, task_vars: t.Mapping[str, t.Any]) -> t.Optional[t.Dict[str, t.Any]]:
         python = str(task_vars.get("ansible_python_interpreter") or "python3")
-        command = " ".join(shlex.quote(word) for word in (python, "-c", QUESTION, url))
-        said = self._low_level_execute_command(command, executable="/bin/sh")
+        line = command(python, QUESTION, url, needs=[_engine_address])
+        said = self._low_level_execute_command(line, executable="/bin/sh")
         try:
             asked, answer = said["stdout"].strip().split("\n", 1)
             version = json.loads(answer)

@@ -7,16 +7,20 @@ import hashlib
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.gravity.cluster.plugins.module_utils import _engine
+from ansible_collections.gravity.cluster.plugins.action.engine_info import QUESTION
+from ansible_collections.gravity.cluster.plugins.module_utils import _engine, _engine_address
 from ansible_collections.gravity.cluster.plugins.module_utils import _lock as lock
 from ansible_collections.gravity.cluster.plugins.module_utils._engine import DEFAULT_URL, Engine, EngineOptions, options_from
 from ansible_collections.gravity.cluster.plugins.module_utils._errors import EngineUnreachable
+from ansible_collections.gravity.cluster.plugins.plugin_utils._standalone import command
 
 SOCKET = DEFAULT_URL.removeprefix("unix://")
 
@@ -107,6 +111,21 @@ def test_the_context_in_use(engine: Engine, over_tcp: str, context: Callable[[st
     assert version(found) == engine.api.version()["Version"]
     assert lock.Engine().url == found.url
     locked()
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_quick_question_asks_the_same_engine_or_none(context: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(url: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(sys.executable, QUESTION, url, [_engine_address]), shell=True, capture_output=True, text=True, check=False
+        )
+
+    assert asked().stdout.startswith(f"{DEFAULT_URL}\n{{")
+    assert asked(DEFAULT_URL).stdout == asked().stdout
+    context("far", "tcp://192.0.2.1:2375")
+    for name in ("far", "none"):
+        monkeypatch.setenv("DOCKER_CONTEXT", name)
+        assert (asked().returncode, asked().stdout) == (1, "")
 
 
 def test_what_counts_before_what(context: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
